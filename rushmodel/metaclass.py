@@ -1,0 +1,144 @@
+"""The metaclass: ``class Article(Model, label=..., abstract=...)`` and ``Article.year``."""
+
+from __future__ import annotations
+
+import sys
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+# Pydantic has no public name for its metaclass: this is the one place that knows its private parts.
+from pydantic._internal import _model_construction as construction
+from pydantic._internal import _typing_extra as frames
+from typing_extensions import dataclass_transform
+
+from .building import VECTORS, read_schema, reserved_name_error, warn_without_key
+from .errors import ModelError
+from .fields import VectorField, field, options_of, vector_kind
+from .inline import vectors_field
+from .names import RESERVED
+from .registry import register
+from .schema import ModelSchema
+
+# Pydantic probes a class and its bases with getattr while it builds one: a field of a base must
+# then look as absent as pydantic left it.
+_building: ContextVar[bool] = ContextVar("rushmodel_building", default=False)
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field, VectorField))
+class ModelMeta(construction.ModelMetaclass):
+    """Pydantic's metaclass, and: labels, schemas, and class attributes that are expressions."""
+
+    __rush_label__: str | None
+    __rush_schema__: ModelSchema | None
+
+    def __new__(
+        mcs,
+        name: str,
+        bases: tuple[type[Any], ...],
+        namespace: dict[str, Any],
+        *,
+        label: str | None = None,
+        abstract: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        root = not any(isinstance(base, ModelMeta) for base in bases)
+        if not root:
+            _check_names(name, namespace)
+        if abstract and label is not None:
+            raise ModelError(f"{name}: an abstract model has no label; drop label={label!r}", model=name)
+        if "__pydantic_reset_parent_namespace__" not in kwargs:
+            # Pydantic looks for local names in the frame that called its metaclass, which would be this one.
+            frame = frames.parent_frame_namespace(parent_depth=2)
+            namespace["__pydantic_parent_namespace__"] = construction.build_lenient_weakvaluedict(frame)
+            kwargs["__pydantic_reset_parent_namespace__"] = False
+        token = _building.set(True)
+        try:
+            cls: Any = super().__new__(mcs, name, bases, namespace, **kwargs)
+        finally:
+            _building.reset(token)
+        generic = cls.__pydantic_generic_metadata__
+        concrete = not (root or abstract or generic["origin"] or generic["parameters"])
+        cls.__rush_label__ = (label or name) if concrete else None
+        cls.__rush_schema__ = None
+        if cls.__pydantic_complete__ and not root:
+            complete(cls, stacklevel=2)
+        if concrete:
+            register(cls)
+        return cls
+
+    def __init__(
+        cls,
+        name: str,
+        bases: tuple[type[Any], ...],
+        namespace: dict[str, Any],
+        *,
+        label: str | None = None,
+        abstract: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name, bases, namespace, **kwargs)
+
+    # Reached only when normal look-up fails, as it does for pydantic fields. Hidden from type
+    # checkers, which must go by the annotations alone.
+    if not TYPE_CHECKING:
+
+        def __getattr__(cls, name: str) -> Any:
+            if _building.get() or name not in cls.__dict__.get("__pydantic_fields__", ()):
+                return super().__getattr__(name)
+            return column_of(cls, name)
+
+
+def column_of(cls: Any, name: str) -> Any:
+    """``Article.year`` as an expression."""
+    columns = schema_of(cls).columns
+    if name not in columns:
+        raise AttributeError(f"{cls.__name__}.{name} is no field that conditions can be made of")
+    return columns[name]
+
+
+def schema_of(cls: Any) -> ModelSchema:
+    """The schema of a model; resolves names that came later in its file, once."""
+    schema: ModelSchema | None = cls.__dict__.get("__rush_schema__")
+    if schema is None:
+        cls.model_rebuild(_parent_namespace_depth=4)
+        schema = cls.__dict__["__rush_schema__"] or complete(cls, stacklevel=3)
+    return schema
+
+
+def complete(cls: Any, *, stacklevel: int) -> ModelSchema:
+    """Read the schema of a class whose annotations are all known."""
+    fields = cls.__pydantic_fields__
+    schema = read_schema(cls, fields, cls.__rush_label__)
+    inline = any(
+        options_of(info)[1] is not None and getattr(vector_kind(info.annotation), "text", False)
+        for info in fields.values()
+    )
+    if inline:
+        fields[VECTORS] = vectors_field(schema.inline_vectors)
+        token = _building.set(True)
+        try:
+            BaseModel.__dict__["model_rebuild"].__func__(cls, force=True, _parent_namespace_depth=0)
+        finally:
+            _building.reset(token)
+    cls.__rush_schema__ = schema
+    warn_without_key(schema, stacklevel + 1)
+    return schema
+
+
+def _check_names(model: str, namespace: dict[str, Any]) -> None:
+    for name in _annotated_names(namespace):
+        if name in RESERVED:
+            raise reserved_name_error(model, name)
+
+
+def _annotated_names(namespace: dict[str, Any]) -> list[str]:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is not None:
+            made = annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
+            return list(made)
+    return list(namespace.get("__annotations__", {}))

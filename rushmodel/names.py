@@ -1,0 +1,48 @@
+"""Which names labels, properties and fields may have."""
+
+from __future__ import annotations
+
+import re
+
+LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+"""What a label must be to have index policies on a server (rule R2)."""
+
+LONGEST_PROPERTY = 100
+
+MODEL_NAMES = frozenset(
+    """
+    record_id is_saved vectors
+    save asave save_many asave_many get aget get_or_none aget_or_none refresh arefresh
+    delete adelete delete_all adelete_all rename_key arename_key clone
+    find find_raw search asearch search_many asearch_many aggregate
+    stale reembed areembed
+    """.split()
+)
+"""The public names of `Model`, those of parts to come included."""
+
+PYDANTIC_NAMES = frozenset(
+    """
+    copy dict json schema schema_json validate construct parse_obj parse_raw parse_file from_orm
+    update_forward_refs
+    model_config model_fields model_computed_fields model_extra model_fields_set model_construct model_copy
+    model_dump model_dump_json model_json_schema model_parametrized_name model_post_init model_rebuild
+    model_validate model_validate_json model_validate_strings
+    """.split()
+)
+"""The public names that `Model` inherits from pydantic."""
+
+RESERVED = MODEL_NAMES | PYDANTIC_NAMES
+"""Names a field cannot have: each is an attribute of every model."""
+
+
+def property_name_error(name: str) -> str | None:
+    """Why ``name`` cannot be a property's name, or None where it can (rule R27)."""
+    if not name:
+        return "a property name cannot be empty"
+    if len(name) > LONGEST_PROPERTY:
+        return f"a property name has at most {LONGEST_PROPERTY} characters, this one {len(name)}"
+    if name.startswith(("$", "__")):
+        return "names that begin with '$' or '__' belong to RushDB"
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        return "a property name holds neither NUL nor lone surrogates"
+    return None

@@ -1,0 +1,18 @@
+"""Which models there are."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+_models: weakref.WeakValueDictionary[tuple[str, str], type[Any]] = weakref.WeakValueDictionary()
+
+
+def register(model: type[Any]) -> None:
+    """Enter a model; one of the same module and qualname is replaced, as a notebook cell run again does."""
+    _models[model.__module__, model.__qualname__] = model
+
+
+def registered() -> list[type[Any]]:
+    """All models that are alive, abstract ones included, by module and name."""
+    return [model for _, model in sorted(_models.items(), key=lambda item: item[0])]

@@ -1,0 +1,73 @@
+"""What verbs answer: hits of a search, reports of a bulk save."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, overload
+
+from typing_extensions import TypeVar
+
+M_co = TypeVar("M_co", covariant=True, default=Any)
+
+
+@dataclass(frozen=True)
+class Hit(Generic[M_co]):
+    """One record that a search found, and how well it matched.
+
+    ``score`` is between 0 and 1, best 1 (rule R10): ``(1 + cos) / 2`` for cosine,
+    ``1 / (1 + d**2)`` for euclidean.
+    """
+
+    record: M_co
+    score: float
+
+
+class Hits(Sequence[Hit[M_co]]):
+    """The hits of a search, best first."""
+
+    __slots__ = ("_hits",)
+
+    def __init__(self, hits: Sequence[Hit[M_co]]) -> None:
+        self._hits = tuple(hits)
+
+    @property
+    def records(self) -> list[M_co]:
+        """The records alone, best first."""
+        return [hit.record for hit in self._hits]
+
+    @overload
+    def __getitem__(self, index: int) -> Hit[M_co]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Hits[M_co]: ...
+    def __getitem__(self, index: int | slice) -> Hit[M_co] | Hits[M_co]:
+        return Hits(self._hits[index]) if isinstance(index, slice) else self._hits[index]
+
+    def __len__(self) -> int:
+        return len(self._hits)
+
+    def __eq__(self, other: object) -> bool:
+        return self._hits == other._hits if isinstance(other, Hits) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{hit.score:.4f} {hit.record!r}" for hit in self._hits[:3])
+        return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A record that a bulk save could not write, its place in the iterable, and why."""
+
+    position: int
+    item: Any
+    error: Exception
+
+
+@dataclass(frozen=True)
+class BulkReport:
+    """How a bulk save went: how many records are stored, and which are not."""
+
+    saved: int
+    failed: tuple[Failed, ...] = ()

@@ -1,0 +1,163 @@
+"""What a model is, as data: read once from the class, then by everybody.
+
+Planning, saving, loading and the docs read this, never pydantic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from . import codecs
+from .codecs import Codec
+from .errors import ModelError
+from .expressions import Column, VectorColumn
+from .fields import OnStale
+from .port import Float32, Signature, Similarity, Source
+from .vectors import as_vector
+
+MISSING: Any = object()
+"""Stands for "nothing there" where None is a value."""
+
+
+@dataclass(frozen=True)
+class Property:
+    """A field that is stored as one property.
+
+    ``name`` is the attribute, ``property`` the name in the store. ``default`` makes the
+    value where none is given; `MISSING` where the field is required.
+    """
+
+    name: str
+    property: str
+    codec: Codec
+    optional: bool
+    key: bool
+    index: bool
+    default: Callable[[], Any] | Any
+
+    @cached_property
+    def required(self) -> bool:
+        return self.default is MISSING
+
+
+@dataclass(frozen=True)
+class VectorSpec:
+    """A vector field and the policies it belongs to.
+
+    ``property`` is the indexed property. ``text`` is the attribute that holds the text
+    (None where the vector stands for itself: a fingerprint is stored then, rule R4).
+    ``inline``: declared as ``Annotated[str, VectorField(...)]``; the vector lives in
+    ``record.vectors[name]``.
+    """
+
+    name: str
+    property: str
+    text: str | None
+    dims: int
+    similarities: tuple[Similarity, ...]
+    source: Source
+    on_stale: OnStale
+    optional: bool
+    as_list: bool
+    inline: bool
+    label: str | None
+
+    @cached_property
+    def signatures(self) -> tuple[Signature, ...]:
+        """One policy for each similarity; none on an abstract class."""
+        if self.label is None:
+            return ()
+        return tuple(
+            Signature(self.label, self.property, self.source, each, self.dims) for each in self.similarities
+        )
+
+    @cached_property
+    def managed(self) -> bool:
+        return self.source == "managed"
+
+    def convert(self, value: object) -> Float32:
+        """The vector as it is stored, whatever flavour the field holds.
+
+        Raises:
+            ValueError: See `vectors.as_vector`.
+        """
+        return as_vector(value, dims=self.dims, similarities=self.similarities)
+
+
+@dataclass(frozen=True)
+class ModelSchema:
+    """A model: its label (None for an abstract class), properties, vectors and merge key."""
+
+    model: type[Any]
+    label: str | None
+    properties: tuple[Property, ...]
+    vectors: tuple[VectorSpec, ...]
+    columns: dict[str, Column[Any, Any] | VectorColumn[Any]] = field(repr=False)
+
+    @cached_property
+    def name(self) -> str:
+        return self.model.__name__
+
+    @cached_property
+    def by_name(self) -> dict[str, Property]:
+        return {each.name: each for each in self.properties}
+
+    @cached_property
+    def vector_by_name(self) -> dict[str, VectorSpec]:
+        return {each.name: each for each in self.vectors}
+
+    @cached_property
+    def keys(self) -> tuple[Property, ...]:
+        return tuple(each for each in self.properties if each.key)
+
+    @cached_property
+    def key_properties(self) -> tuple[str, ...]:
+        """The stored names of the merge key."""
+        return tuple(each.property for each in self.keys)
+
+    @cached_property
+    def text_properties(self) -> frozenset[str]:
+        """The stored names of properties that are strings, even where one looks like a datetime (R14)."""
+        dated = (codecs.DATETIME, codecs.NAIVE_UTC, codecs.DATE)
+        return frozenset(
+            each.property for each in self.properties if (each.codec.item or each.codec) not in dated
+        )
+
+    @cached_property
+    def attribute_vectors(self) -> tuple[VectorSpec, ...]:
+        """Vectors that are attributes of their own."""
+        return tuple(each for each in self.vectors if not each.inline)
+
+    @cached_property
+    def inline_vectors(self) -> tuple[VectorSpec, ...]:
+        """Vectors that live in ``record.vectors``."""
+        return tuple(each for each in self.vectors if each.inline)
+
+    @cached_property
+    def external(self) -> tuple[VectorSpec, ...]:
+        """The vectors that are given by the program, not made by the store."""
+        return tuple(each for each in self.vectors if not each.managed)
+
+    @cached_property
+    def signatures(self) -> tuple[Signature, ...]:
+        """The policies the class wants, each once."""
+        return tuple(dict.fromkeys(one for each in self.vectors for one in each.signatures))
+
+    @cached_property
+    def indexes(self) -> tuple[tuple[str, ...], ...]:
+        """The property indexes the class wants: its merge key, and each ``index=True``."""
+        wanted = [(each.property,) for each in self.properties if each.index]
+        return tuple(dict.fromkeys([self.key_properties, *wanted] if self.keys else wanted))
+
+    def concrete_label(self) -> str:
+        """The label, or a clear error for a class that has none."""
+        if self.label is None:
+            raise ModelError(
+                f"{self.name} is abstract: it has no label and no records. "
+                "Use a subclass of it (for a generic model: class IntBox(Box[int]))",
+                model=self.model,
+            )
+        return self.label

@@ -1,0 +1,114 @@
+"""What a vector is: one row of finite float32 numbers.
+
+`as_vector` is the one place where anything a user may hold becomes that, and
+where a bad one is refused (design, promise 4).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from .port import Float32, Similarity
+
+
+@runtime_checkable
+class SupportsToList(Protocol):
+    """Any one-dimensional array: numpy, torch, jax; none of them needs to be imported here."""
+
+    def tolist(self) -> Any: ...
+
+
+VectorLike: TypeAlias = Sequence[float] | SupportsToList
+"""What is accepted where a vector is expected: numbers in a sequence, or an array."""
+
+
+def as_vector(value: object, *, dims: int | None, similarities: Sequence[Similarity] = ()) -> Float32:
+    """A read-only, contiguous float32 array of shape ``(dims,)``.
+
+    Copies, unless ``value`` is one already and owns its data. ``dims`` None
+    accepts any length above 0.
+
+    Raises:
+        ValueError: Not one row of numbers; wrong length; NaN, infinity, or a number past
+            float32; with "cosine", a norm whose square is zero or not finite in float32.
+    """
+    if isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim == 1:
+        array: Float32 = value
+        owned = not value.flags.writeable and value.flags.owndata and value.flags.c_contiguous
+        if not owned:
+            array = value.copy()
+    else:
+        array = _converted(value)
+    if dims is not None and array.shape[0] != dims:
+        raise ValueError(f"expected {dims} numbers, got {array.shape[0]}")
+    if not array.shape[0]:
+        raise ValueError("expected at least one number, got none")
+    check_numbers(array, similarities)
+    array.flags.writeable = False
+    return array
+
+
+def check_numbers(array: Float32, similarities: Sequence[Similarity]) -> None:
+    """Refuse numbers that no policy of those similarities can hold (rule R9).
+
+    Raises:
+        ValueError: See `as_vector`.
+    """
+    # One pass decides for every good vector: NaN and infinity spread into the dot product.
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = float(np.dot(array, array))
+    if math.isfinite(square) and square > 0.0:
+        return
+    finite = np.isfinite(array)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise ValueError(f"expected finite float32 numbers, got {array[at]} at position {at}")
+    if "cosine" in similarities:
+        what = "zero" if square == 0.0 else "too large for float32"
+        raise ValueError(f"cosine needs a direction, and the norm of this vector is {what}")
+
+
+def fingerprint(vector: Float32) -> str:
+    """A short text that stands for the vector where a server wants an indexed string (rule R4)."""
+    return "f32-" + hashlib.blake2b(vector.tobytes(), digest_size=8).hexdigest()
+
+
+def _converted(value: object) -> Float32:
+    if isinstance(value, (str, bytes, bytearray)):
+        raise ValueError(f"expected a row of numbers, got {type(value).__name__}")
+    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
+        wide = np.asarray(value)
+    elif isinstance(value, SupportsToList):
+        return _converted(value.tolist())
+    elif isinstance(value, Sequence):
+        wide = _from_sequence(value)
+    else:
+        raise ValueError(f"expected a row of numbers, got {type(value).__name__}")
+    if wide.ndim != 1:
+        raise ValueError(f"expected one row of numbers, got shape {wide.shape}")
+    if wide.dtype.kind not in "fiu":
+        raise ValueError(f"expected a row of numbers, got an array of {wide.dtype}")
+    with np.errstate(over="ignore"):
+        array = np.array(wide, dtype=np.float32, order="C")
+    lost = np.isinf(array) & np.isfinite(wide)
+    if lost.any():
+        raise ValueError(f"the number at position {int(np.argmax(lost))} does not fit into float32")
+    return array
+
+
+def _from_sequence(value: Sequence[Any]) -> np.ndarray[Any, Any]:
+    # numpy would take "1" and True for numbers and None for NaN.
+    for kind in set(map(type, value)):
+        if issubclass(kind, (bool, np.bool_)) or not issubclass(kind, (int, float, np.integer, np.floating)):
+            at = next(i for i, item in enumerate(value) if type(item) is kind)
+            raise ValueError(f"expected numbers, got {kind.__name__} at position {at}")
+    try:
+        return np.array(value, dtype=np.float64)
+    except OverflowError:
+        at = next(i for i, item in enumerate(value) if isinstance(item, int) and abs(item) > 2**127)
+        raise ValueError(f"the number at position {at} does not fit into float32") from None
