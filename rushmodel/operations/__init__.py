@@ -1,0 +1,1 @@
+"""Operations: what verbs do, as generators of commands (see `flow`)."""

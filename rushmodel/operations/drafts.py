@@ -1,0 +1,338 @@
+"""Drafts: what a save of one record would write, and what it means for the instance afterwards."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar, get_args
+
+import numpy as np
+
+from ..errors import (
+    CapabilityError,
+    KeyChanged,
+    NotSaved,
+    PropertyError,
+    RecordGone,
+    StaleVector,
+    VectorError,
+    VectorsNotLoaded,
+)
+from ..fields import OnStale
+from ..inline import InlineVectors
+from ..instance import Instance, State, schema_of_instance, set_state, state_of
+from ..port import Capabilities, Float32, RecordWrite, StoredValue, VectorGuard, VectorWrite, Written
+from ..schema import MISSING, ModelSchema, Property, VectorSpec
+from ..vectors import fingerprint
+
+M = TypeVar("M", bound=Instance)
+
+
+@dataclass(frozen=True)
+class SaveOptions:
+    """How to save: ``on_stale`` None leaves it to each field."""
+
+    on_stale: OnStale | None = None
+    if_unchanged: bool = False
+
+    def check(self, capabilities: Capabilities) -> None:
+        """Refuse what this store, or this program, cannot do."""
+        if self.on_stale is not None and self.on_stale not in get_args(OnStale):
+            raise ValueError(f"on_stale is 'raise', 'keep' or 'drop', got {self.on_stale!r}")
+        if self.on_stale == "embed":
+            raise CapabilityError("on_stale='embed' needs an embedder, and no field has one")
+        if self.if_unchanged and not capabilities.versions:
+            raise CapabilityError(
+                f"if_unchanged=True needs record versions, which {capabilities.store} does not tell"
+            )
+
+
+@dataclass
+class Draft:
+    """One record's write, and the values that are saved once it is done."""
+
+    record: Instance
+    write: RecordWrite
+    saved: dict[str, StoredValue]
+    held: dict[str, Any]
+
+
+def draft(record: Instance, options: SaveOptions) -> Draft | None:
+    """What has to be written for a record; None where nothing has changed.
+
+    Raises:
+        PropertyError, VectorError: A value that cannot be stored; names the field.
+        StaleVector: The text changed and its vector did not (promise 3).
+        KeyChanged: The merge key of a saved record is another than it was.
+        RecordGone: The record was deleted through this instance.
+        NotSaved: ``if_unchanged`` on a record that was never read or saved.
+    """
+    schema, state = schema_of_instance(record), state_of(record)
+    if state.deleted:
+        raise RecordGone(
+            f"{schema.name} {state.record_id} was deleted; clone() makes a new record of it",
+            record_id=state.record_id,
+        )
+    if options.if_unchanged and state.record_id is None:
+        raise NotSaved(
+            f"if_unchanged=True is for a {schema.name} that was read or saved before; this one is new"
+        )
+    drafting = _Drafting(record, schema, state, options)
+    drafting.read_properties()
+    for spec in schema.external:
+        drafting.read_vector(spec)
+    return drafting.finish()
+
+
+class _Drafting:
+    """The steps of `draft`, over one record."""
+
+    def __init__(self, record: Instance, schema: ModelSchema, state: State, options: SaveOptions) -> None:
+        self.record, self.schema, self.state, self.options = record, schema, state, options
+        self.values = record.__dict__
+        self.before = state.saved
+        self.encoded: dict[str, StoredValue] = {}
+        self.unset: list[str] = []
+        self.taken: list[str] = []
+        self.vectors: list[VectorWrite] = []
+        self.guards: list[VectorGuard] = []
+        self.held: dict[str, Any] = {}
+
+    def read_properties(self) -> None:
+        for each in self.schema.properties:
+            value = self.values.get(each.name, MISSING)
+            if value is MISSING:
+                continue
+            if value is None:
+                if not each.optional:
+                    self._refuse(each, "it is None, and its type does not allow that")
+                self.unset.append(each.property)
+                continue
+            try:
+                self.encoded[each.property] = each.codec.encode(value)
+            except ValueError as error:
+                self._refuse(each, str(error))
+
+    def read_vector(self, spec: VectorSpec) -> None:
+        value = self._given(spec)
+        known = self.state.held.get(spec.name)
+        if value is MISSING:
+            self._guard(spec, known)
+            return
+        if value is None:
+            self._take_away(spec, known)
+            return
+        array: Float32 = known if value is known and not spec.as_list else self._converted(spec, value)
+        fresh = self._fresh(spec, array, known)
+        self.held[spec.name] = array
+        if spec.text is None:
+            self.encoded[spec.property] = fingerprint(array) if fresh else (self.before or {})[spec.property]
+        if fresh:
+            self.vectors += [VectorWrite(signature, array) for signature in spec.signatures]
+        else:
+            self._guard(spec, known)
+
+    def finish(self) -> Draft | None:
+        state, before = self.state, self.before
+        if before is None:
+            return self._new()
+        data = {name: value for name, value in self.encoded.items() if before.get(name, MISSING) != value}
+        remove = tuple(name for name in self.unset if name in before)
+        for each in self.schema.keys:
+            if each.property in data:
+                raise KeyChanged(
+                    f"{self.schema.name}.{each.name} is the merge key of saved record {state.record_id} and "
+                    f"has changed; use record.rename_key({each.name}=...)",
+                    field=each.name,
+                    record_id=state.record_id,
+                )
+        if not data and not remove and not self.vectors:
+            return None
+        saved = {**before, **data}
+        for name in remove:
+            del saved[name]
+        version = state.version if self.options.if_unchanged else None
+        write = RecordWrite(
+            data,
+            record_id=state.record_id,
+            remove=remove,
+            vectors=tuple(self.vectors),
+            guards=tuple(each for each in self.guards if each.property in data or each.property in remove),
+            version=version,
+            texts=self.schema.text_properties,
+        )
+        return Draft(self.record, write, saved, self.held)
+
+    def _new(self) -> Draft:
+        if not self.encoded:
+            raise PropertyError(
+                f"{self.schema.name}: every field is None, and a record without any property cannot be stored"
+            )
+        key = self.schema.key_properties
+        given = self.record.__pydantic_fields_set__
+        # Only a None that was given removes what an existing record of that key has.
+        unset = [
+            each.property
+            for each in self.schema.properties
+            if each.property in self.unset and each.name in given
+        ]
+        remove = tuple(unset + self.taken) if key else ()
+        write = RecordWrite(
+            self.encoded,
+            key=key,
+            remove=remove,
+            vectors=tuple(self.vectors),
+            guards=tuple(self.guards) if key else (),
+            texts=self.schema.text_properties,
+        )
+        return Draft(self.record, write, dict(self.encoded), self.held)
+
+    def _given(self, spec: VectorSpec) -> Any:
+        """The vector on the instance; None where it is taken away, MISSING where none is given."""
+        if spec.inline:
+            vectors: InlineVectors = self.values["vectors"]
+            if spec.name in vectors:
+                return vectors[spec.name]
+            return None if spec.name in self.state.held else MISSING
+        value = self.values.get(spec.name, MISSING)
+        if value is None and self.before is None and spec.name not in self.record.__pydantic_fields_set__:
+            return MISSING
+        return value
+
+    def _converted(self, spec: VectorSpec, value: Any) -> Float32:
+        try:
+            return spec.convert(value)
+        except ValueError as error:
+            raise VectorError(f"{self.schema.name}.{spec.name}: {error}", field=spec.name) from None
+
+    def _fresh(self, spec: VectorSpec, array: Float32, known: Float32 | None) -> bool:
+        if self.before is None or known is None or spec.name in self.state.fresh:
+            return True
+        if spec.inline:
+            vectors: InlineVectors = self.values["vectors"]
+            return spec.name in vectors.fresh or array is not known
+        return array is not known and not (spec.as_list and np.array_equal(array, known))
+
+    def _take_away(self, spec: VectorSpec, known: Any) -> None:
+        if not spec.optional and not spec.inline:
+            raise VectorError(
+                f"{self.schema.name}.{spec.name} is None; use OptionalVector to allow that", field=spec.name
+            )
+        if self.before is None and not self.schema.keys:
+            return  # a new record of its own: there is nothing to take away
+        if spec.text is None:
+            self.unset.append(spec.property)
+            self.taken.append(spec.property)
+        if known is not None or self.before is None or spec.name in self.state.fresh:
+            self.vectors += [VectorWrite(signature, None) for signature in spec.signatures]
+        else:
+            self._guard(spec, known)
+
+    def _guard(self, spec: VectorSpec, known: Any) -> None:
+        """See to a vector that is not written although its text may change (promise 3)."""
+        if spec.text is None:
+            return
+        text = self.encoded.get(spec.property)
+        action = self.options.on_stale or spec.on_stale
+        if action == "keep" or (self.before is not None and self.before.get(spec.property) == text):
+            return
+        if self.before is None and spec.property not in self.encoded and spec.property not in self.unset:
+            return
+        if action == "raise" and known is not None:
+            raise stale_vector(self.schema, spec, self.state.record_id)
+        self.guards.append(guard(spec, text, action))
+
+    def _refuse(self, each: Property, reason: str) -> NoReturn:
+        raise PropertyError(f"{self.schema.name}.{each.name}: {reason}", field=each.name)
+
+
+def guard(spec: VectorSpec, text: object, action: OnStale) -> VectorGuard:
+    """What the store does about the vectors of a field, should their stored text not be ``text``."""
+    assert text is None or isinstance(text, str)
+    return VectorGuard(
+        spec.name, spec.property, text, spec.signatures, "drop" if action == "drop" else "raise"
+    )
+
+
+def stale_vector(schema: ModelSchema, spec: VectorSpec, record_id: str | None) -> StaleVector:
+    """The error for a text that changed without its vector."""
+    way = f"vectors[{spec.name!r}]" if spec.inline else spec.name
+    return StaleVector(
+        f"{schema.name}.{spec.name}: the text {spec.text!r} has changed and its vector has not. Assign "
+        f"record.{way} the vector of the new text, or save(on_stale='keep') to leave the old one, "
+        "or 'drop' to remove it",
+        field=spec.name,
+        record_id=record_id,
+    )
+
+
+def settle(done: Draft, written: Written) -> None:
+    """Bring an instance up to date after its draft was written."""
+    record, schema, state = done.record, schema_of_instance(done.record), state_of(done.record)
+    before = state.saved
+    state.record_id, state.version = written.id, written.version
+    state.saved, state.held = done.saved, done.held
+    state.fresh.clear()
+    values = record.__dict__
+    if "vectors" in values:
+        values["vectors"].fresh.clear()
+    if before is None and not written.created:
+        _take_back(record, schema, state, written)
+    for spec in schema.external:
+        if set(spec.signatures) & set(written.dropped):
+            _forget(record, state, spec)
+
+
+def _take_back(record: Instance, schema: ModelSchema, state: State, written: Written) -> None:
+    """A new instance met an existing record of its key: fields it was not given are as stored."""
+    given = record.__pydantic_fields_set__
+    saved = dict(state.saved or {})
+    for each in schema.properties:
+        stored = written.kept.get(each.property)
+        if stored is not None and record.__dict__.get(each.name) is None and each.name not in given:
+            record.__dict__[each.name] = each.codec.decode(stored)
+            saved[each.property] = stored
+    state.saved = saved
+    unread = {
+        spec.name
+        for spec in schema.attribute_vectors
+        if not spec.managed and spec.name not in state.held and spec.name not in given
+    }
+    for name in unread:
+        record.__dict__.pop(name, None)
+    state.missing |= unread
+
+
+def _forget(record: Instance, state: State, spec: VectorSpec) -> None:
+    """The vector of a field was dropped in the store."""
+    state.held.pop(spec.name, None)
+    if spec.inline:
+        vectors: InlineVectors = record.__dict__["vectors"]
+        vectors.forget(spec.name)
+    elif spec.optional:
+        record.__dict__[spec.name] = None
+    else:
+        record.__dict__.pop(spec.name, None)
+        state.missing |= {spec.name}
+
+
+def cloned(record: M) -> M:
+    """A copy without identity: saving it makes a record of its own (or upserts, by key).
+
+    Raises:
+        VectorsNotLoaded, NotLoaded: The record was read without some of its fields.
+    """
+    state = state_of(record)
+    for name in sorted(state.missing):
+        getattr(record, name)  # raises, naming the field
+    made = copy.deepcopy(record)
+    if "vectors" in made.__dict__:
+        vectors: InlineVectors = made.__dict__["vectors"]
+        if vectors.unread:
+            raise VectorsNotLoaded(
+                f"{type(record).__name__}: a clone would lack the vectors of {sorted(vectors.unread)}; "
+                "read the record with_vectors=True",
+                field=min(vectors.unread),
+            )
+    set_state(made, State())
+    return made

@@ -1,0 +1,217 @@
+"""Reading: by id or key, by query, page by page; and what queries change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from ..errors import (
+    CapabilityError,
+    KeyChanged,
+    MultipleFound,
+    NotFound,
+    NotSaved,
+    PropertyError,
+    QueryError,
+    RecordGone,
+)
+from ..fields import OnStale
+from ..flow import Operation, ask
+from ..instance import Instance, schema_of_instance, set_state, state_of
+from ..loading import Loader
+from ..port import (
+    Capabilities,
+    DeleteRecords,
+    FindRecords,
+    GetRecords,
+    RecordQuery,
+    Signature,
+    StoredRecord,
+    StoredValue,
+    UpdateRecords,
+    VectorGuard,
+)
+from ..schema import ModelSchema
+from .context import Context
+from .drafts import guard
+
+M = TypeVar("M", bound=Instance)
+
+
+def signatures_to_read(
+    capabilities: Capabilities, schema: ModelSchema, with_vectors: bool
+) -> tuple[Signature, ...]:
+    """Which policies' vectors a read asks for.
+
+    Raises:
+        CapabilityError: The store does not give vectors back.
+    """
+    if not with_vectors:
+        return ()
+    if not capabilities.reads_vectors:
+        raise CapabilityError(f"with_vectors=True: {capabilities.store} does not give vectors back")
+    return schema.signatures
+
+
+def get_or_none(
+    context: Context, schema: ModelSchema, record_id: str | None, key: Mapping[str, Any], with_vectors: bool
+) -> Operation[Any]:
+    """The record with that id, or that merge key; None where there is none.
+
+    Raises:
+        MultipleFound: The key is not unique in the store (R18).
+        QueryError: Neither an id nor exactly the key's fields were given.
+    """
+    label = schema.concrete_label()
+    vectors = signatures_to_read(context.capabilities, schema, with_vectors)
+    if record_id is not None and not key:
+        found = yield from ask(GetRecords((str(record_id),), label, vectors))
+    else:
+        where = _key_condition(schema, record_id, key)
+        found = yield from ask(FindRecords(RecordQuery((label,), where, limit=2, vectors=vectors)))
+    if len(found) > 1:
+        raise MultipleFound(
+            f"more than one {schema.name} has {_show(key)}; the first records: "
+            f"{', '.join(each.id for each in found)}",
+            record_ids=[each.id for each in found],
+        )
+    if not found:
+        return None
+    loader: Loader[Any] = Loader(schema, with_vectors=with_vectors)
+    return loader.load(found[0])
+
+
+def get(
+    context: Context, schema: ModelSchema, record_id: str | None, key: Mapping[str, Any], with_vectors: bool
+) -> Operation[Any]:
+    """As `get_or_none`; `NotFound` where there is none."""
+    found = yield from get_or_none(context, schema, record_id, key, with_vectors)
+    if found is None:
+        what = f"id {record_id!r}" if record_id is not None else _show(key)
+        raise NotFound(
+            f"there is no {schema.name} with {what}", model=schema.model, record_id=record_id, key=dict(key)
+        )
+    return found
+
+
+def refresh(context: Context, record: M, with_vectors: bool | None) -> Operation[M]:
+    """Read a record again, in place; what was changed and not saved is lost.
+
+    ``with_vectors`` None: vectors are read if this instance has them.
+    """
+    schema, state = schema_of_instance(record), state_of(record)
+    if state.record_id is None:
+        raise NotSaved(f"this {schema.name} was never saved, so there is nothing to read again")
+    if with_vectors is None:
+        unread = {spec.name for spec in schema.attribute_vectors} & state.missing
+        with_vectors = context.capabilities.reads_vectors and bool(schema.vectors) and not unread
+    vectors = signatures_to_read(context.capabilities, schema, with_vectors)
+    found = yield from ask(GetRecords((state.record_id,), schema.label, vectors))
+    if not found:
+        raise RecordGone(f"{schema.name} {state.record_id} has been deleted", record_id=state.record_id)
+    loader: Loader[M] = Loader(schema, with_vectors=with_vectors)
+    loaded = loader.load(found[0])
+    object.__setattr__(record, "__dict__", loaded.__dict__)
+    object.__setattr__(record, "__pydantic_fields_set__", loaded.__pydantic_fields_set__)
+    set_state(record, state_of(loaded))
+    return record
+
+
+def delete(record: Instance) -> Operation[None]:
+    """Delete a record, its vectors and relationships; a second time is silent.
+
+    Raises:
+        NotSaved: It was never saved.
+    """
+    schema, state = schema_of_instance(record), state_of(record)
+    if state.record_id is None:
+        raise NotSaved(f"this {schema.name} was never saved, so there is nothing to delete")
+    if not state.deleted:
+        yield from ask(DeleteRecords(RecordQuery((schema.concrete_label(),), {"$id": state.record_id})))
+        state.deleted = True
+
+
+def find(loader: Loader[M], query: RecordQuery) -> Operation[list[M]]:
+    """The instances a query finds."""
+    found = yield from ask(FindRecords(query))
+    return load_all(loader, found)
+
+
+def load_all(loader: Loader[M], found: list[StoredRecord]) -> list[M]:
+    load = loader.load
+    return [load(each) for each in found]
+
+
+def update(
+    schema: ModelSchema, query: RecordQuery, values: Mapping[str, Any], on_stale: OnStale | None
+) -> Operation[int]:
+    """Set fields of every record that matches; how many.
+
+    Raises:
+        QueryError: An unknown field, or a vector.
+        KeyChanged: A merge key.
+        PropertyError: A value the field does not take.
+        StaleVector: An indexed text would change under its vector.
+    """
+    data: dict[str, StoredValue] = {}
+    remove: list[str] = []
+    guards: list[VectorGuard] = []
+    if not values:
+        raise QueryError(f"{schema.name}: update() needs fields to set, as in update(year=2026)")
+    for name, value in values.items():
+        each = schema.by_name.get(name)
+        if each is None:
+            kind = "a vector; assign it and save()" if name in schema.vector_by_name else "no field"
+            raise QueryError(f"{schema.name}.update({name}=...): {name!r} is {kind}", field=name)
+        if each.key:
+            raise KeyChanged(f"{schema.name}.{name} is (part of) the merge key; use rename_key()", field=name)
+        checked = _validated(schema, name, value)
+        if checked is None:
+            remove.append(each.property)
+        else:
+            try:
+                data[each.property] = each.codec.encode(checked)
+            except ValueError as error:
+                raise PropertyError(f"{schema.name}.{name}: {error}", field=name) from None
+        for spec in schema.external:
+            action = on_stale or spec.on_stale
+            if spec.text is not None and spec.property == each.property and action != "keep":
+                text = data.get(each.property)
+                guards.append(guard(spec, text, action))
+    return (
+        yield from ask(UpdateRecords(query, data, tuple(remove), tuple(guards), texts=schema.text_properties))
+    )
+
+
+def _validated(schema: ModelSchema, name: str, value: Any) -> Any:
+    """The value as pydantic would assign it, constraints included."""
+    info = schema.model.__pydantic_fields__[name]
+    adapter: TypeAdapter[Any] = TypeAdapter(_annotated(info), config={"hide_input_in_errors": True})
+    return adapter.validate_python(value)
+
+
+def _annotated(info: Any) -> Any:
+    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+
+
+def _key_condition(schema: ModelSchema, record_id: str | None, key: Mapping[str, Any]) -> dict[str, Any]:
+    names = [each.name for each in schema.keys]
+    if record_id is not None or sorted(key) != sorted(names):
+        way = ", ".join(f"{name}=..." for name in names) or "the class has no merge key"
+        raise QueryError(
+            f"{schema.name}.get() takes a record id, or the whole merge key ({way}), "
+            f"got {_show(key) or 'nothing'}{' and an id' if record_id is not None else ''}"
+        )
+    where: dict[str, Any] = {}
+    for each in schema.keys:
+        try:
+            where[each.property] = each.codec.encode(_validated(schema, each.name, key[each.name]))
+        except ValueError as error:
+            raise QueryError(f"{schema.name}.get({each.name}=...): {error}", field=each.name) from None
+    return where
+
+
+def _show(key: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in key.items())

@@ -1,0 +1,157 @@
+"""Saving: one record, a batch of records, a new merge key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from ..errors import BulkError, KeyChanged, ModelError, NotSaved, PropertyError, RecordGone, RushModelError
+from ..flow import Operation, ask
+from ..instance import Instance, schema_of_instance, state_of
+from ..port import RecordWrite, SaveRecords
+from ..results import BulkReport, Failed
+from ..schema import ModelSchema
+from .context import Context
+from .drafts import Draft, SaveOptions, draft, settle
+from .planning import prepare
+
+M = TypeVar("M", bound=Instance)
+
+DEFAULTS = SaveOptions()
+
+
+def save(context: Context, record: M, options: SaveOptions = DEFAULTS) -> Operation[M]:
+    """Write what changed of a record, with its vectors, as one thing; nothing where nothing did."""
+    schema = schema_of_instance(record)
+    label = schema.concrete_label()
+    options.check(context.capabilities)
+    made = draft(record, options)
+    if made is None:
+        return record
+    if schema.model not in context.prepared:
+        yield from prepare(context, schema)
+    (written,) = yield from ask(SaveRecords(label, (made.write,)))
+    settle(made, written)
+    return record
+
+
+def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]:
+    """Give a saved record another merge key.
+
+    Raises:
+        NotSaved, RecordGone: There is no record to rename.
+        KeyChanged: A name that is no part of the key.
+        ConflictError: Another record has that key.
+    """
+    schema, state = schema_of_instance(record), state_of(record)
+    label = schema.concrete_label()
+    if state.record_id is None:
+        raise NotSaved(f"this {schema.name} was never saved: assign its key instead")
+    if state.deleted:
+        raise RecordGone(f"{schema.name} {state.record_id} was deleted", record_id=state.record_id)
+    names = {each.name for each in schema.keys}
+    if not key or key.keys() - names:
+        shown = ", ".join(sorted(names)) or "none: the class has no key=True field"
+        raise KeyChanged(
+            f"{schema.name}.rename_key() takes the merge key's fields ({shown}), got {sorted(key)}"
+        )
+    trial = record.model_copy()
+    state_of(trial).record_id = None  # so that assignment validates the key, and does not refuse it
+    for name, value in key.items():
+        setattr(trial, name, value)
+    data: dict[str, Any] = {}
+    for each in schema.keys:
+        try:
+            data[each.property] = each.codec.encode(getattr(trial, each.name))
+        except ValueError as error:
+            raise PropertyError(f"{schema.name}.{each.name}: {error}", field=each.name) from None
+    write = RecordWrite(
+        data, record_id=state.record_id, key=schema.key_properties, texts=schema.text_properties
+    )
+    (written,) = yield from ask(SaveRecords(label, (write,)))
+    for name in key:
+        record.__dict__[name] = trial.__dict__[name]
+    state.version = written.version
+    state.saved = {**(state.saved or {}), **data}
+    return record
+
+
+def save_batch(
+    context: Context,
+    schema: ModelSchema,
+    batch: Sequence[tuple[int, object]],
+    report: BulkReport,
+    *,
+    skip: bool,
+) -> Operation[BulkReport]:
+    """Write a batch of (position, record) in one transaction, and add it to the report.
+
+    With ``skip``, records that are refused are left out and reported; the others are written.
+
+    Raises:
+        BulkError: Without ``skip``: a record was refused, and none of the batch is written.
+    """
+    label = schema.concrete_label()
+    drafts, failed, unchanged = _drafts(schema, batch)
+    if failed and not skip:
+        raise _bulk_error(schema, BulkReport(report.saved, (*report.failed, *failed)), failed)
+    if drafts and schema.model not in context.prepared:
+        yield from prepare(context, schema)
+    while drafts:
+        try:
+            written = yield from ask(SaveRecords(label, [made.write for _, made in drafts]))
+        except RushModelError as error:
+            at = getattr(error, "index", None)
+            if at is None:
+                error.__dict__["report"] = report  # what was saved before the store gave up
+                raise
+            position, made = drafts.pop(at)
+            failed.append(Failed(position, made.record, error))
+            if not skip:
+                raise _bulk_error(
+                    schema, BulkReport(report.saved, (*report.failed, *failed)), failed
+                ) from error
+        else:
+            for (_, made), each in zip(drafts, written, strict=True):
+                settle(made, each)
+            break
+    return BulkReport(report.saved + len(drafts) + unchanged, (*report.failed, *failed))
+
+
+def _drafts(
+    schema: ModelSchema, batch: Sequence[tuple[int, object]]
+) -> tuple[list[tuple[int, Draft]], list[Failed], int]:
+    drafts: list[tuple[int, Draft]] = []
+    failed: list[Failed] = []
+    unchanged = 0
+    seen: set[int] = set()
+    for position, item in batch:
+        if id(item) in seen:
+            unchanged += 1  # the same instance again: it is written once
+            continue
+        seen.add(id(item))
+        try:
+            if type(item) is not schema.model:
+                raise ModelError(
+                    f"{schema.name}.save_many() saves {schema.name} instances, got {type(item).__name__}"
+                )
+            assert isinstance(item, Instance)
+            made = draft(item, DEFAULTS)
+        except RushModelError as error:
+            failed.append(Failed(position, item, error))
+        else:
+            if made is None:
+                unchanged += 1
+            else:
+                drafts.append((position, made))
+    return drafts, failed, unchanged
+
+
+def _bulk_error(schema: ModelSchema, report: BulkReport, failed: Sequence[Failed]) -> BulkError:
+    first = failed[0]
+    return BulkError(
+        f"{schema.name}.save_many(): {len(failed)} of a batch refused, none of that batch written, "
+        f"{report.saved} saved before it; the first, at position {first.position}: {first.error}",
+        [each.error for each in failed],
+        report=report,
+    )

@@ -1,0 +1,210 @@
+"""Searching: which policy a vector belongs to, and the hits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..errors import AmbiguousSearch, CapabilityError, NotSaved, QueryError, VectorError, VectorsNotLoaded
+from ..expressions import Column, Condition, VectorColumn
+from ..flow import Operation, ask
+from ..instance import Instance, state_of
+from ..loading import Loader, stored_vector
+from ..port import Float32, GetRecords, RecordQuery, SearchVectors, Similarity
+from ..results import Hit, Hits
+from ..schema import ModelSchema, VectorSpec
+from ..vectors import as_vector
+from .context import Context
+from .reading import signatures_to_read
+
+M = TypeVar("M", bound=Instance)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What `Model.search` was asked."""
+
+    query: object
+    text: str | None
+    on: VectorColumn[Any] | Column[Any, Any] | str | None
+    similarity: Similarity | None
+    where: Condition[Any] | None
+    limit: int
+    offset: int
+    min_score: float | None
+    exact: bool | None
+    with_vectors: bool
+
+
+def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[Hits[Any]]:
+    """The records nearest to a vector.
+
+    Raises:
+        VectorError: A vector that no field could hold.
+        AmbiguousSearch: Several policies have that length, and ``on`` and ``similarity`` leave more than one.
+        PolicyMissing: The store has no such policy (promise 7).
+        CapabilityError: Text was given: no field has an embedder, and the store searches no words.
+    """
+    label = schema.concrete_label()
+    _check(schema, wanted)
+    without: str | None = None
+    if isinstance(wanted.query, Instance):
+        without = state_of(wanted.query).record_id
+        spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
+        vector = yield from _vector_of(schema, wanted.query, spec)
+    else:
+        vector = _query_vector(schema, wanted.query)
+        spec, similarity = _only(schema, wanted, _candidates(schema, wanted, len(vector)), len(vector))
+        try:
+            vector = as_vector(vector, dims=spec.dims, similarities=(similarity,))
+        except ValueError as error:
+            raise VectorError(f"{schema.name}.search(): {error}", field=spec.name) from None
+    vectors = signatures_to_read(context.capabilities, schema, wanted.with_vectors)
+    query = RecordQuery(
+        (label,),
+        wanted.where.where if wanted.where is not None else {},
+        limit=wanted.limit,
+        offset=wanted.offset,
+        vectors=vectors,
+    )
+    found = yield from ask(
+        SearchVectors(
+            query,
+            spec.property,
+            vector,
+            source=spec.source,
+            similarity=similarity,
+            exact=context.exact if wanted.exact is None else wanted.exact,
+            min_score=wanted.min_score,
+            without=without,
+        )
+    )
+    loader: Loader[Any] = Loader(schema, with_vectors=wanted.with_vectors)
+    return Hits([Hit(loader.load(each), each.score if each.score is not None else 0.0) for each in found])
+
+
+def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
+    """A condition on this model, or on a base of it.
+
+    Raises:
+        TypeError: Not a condition at all; a bool, most likely.
+        QueryError: A condition on another model.
+    """
+    if not isinstance(condition, Condition):
+        raise TypeError(
+            f"{schema.name}: expected a condition such as {schema.name}.field == value, got "
+            f"{type(condition).__name__}; compare the class's fields, not an instance's"
+        )
+    if condition.model is not None and not issubclass(schema.model, condition.model):
+        raise QueryError(
+            f"a condition on {condition.model.__name__} says nothing about {schema.name}",
+            model=schema.model,
+        )
+    return condition
+
+
+def _check(schema: ModelSchema, wanted: Search) -> None:
+    if wanted.text is not None or isinstance(wanted.query, str):
+        raise CapabilityError(
+            f"{schema.name}.search(): no vector field has an embedder, and this store does not search words; "
+            "embed the text yourself and pass the vector"
+        )
+    if wanted.query is None:
+        raise QueryError(f"{schema.name}.search() needs a vector")
+    if not schema.vectors:
+        raise QueryError(f"{schema.name} has no vector field to search")
+    for name, value, least in (("limit", wanted.limit, 1), ("offset", wanted.offset, 0)):
+        if type(value) is not int or value < least:
+            raise QueryError(f"{schema.name}.search(): {name} is a whole number from {least}, got {value!r}")
+    if wanted.where is not None:
+        check_condition(schema, wanted.where)
+
+
+def _query_vector(schema: ModelSchema, query: object) -> Float32:
+    try:
+        return as_vector(query, dims=None)
+    except ValueError as error:
+        raise VectorError(f"{schema.name}.search(): {error}") from None
+
+
+def _candidates(
+    schema: ModelSchema, wanted: Search, length: int | None
+) -> list[tuple[VectorSpec, Similarity]]:
+    """Field and similarity pairs of that length, then of ``on``, then of ``similarity``."""
+    every = [(spec, each) for spec in schema.vectors for each in spec.similarities]
+    fitting = [pair for pair in every if length is None or pair[0].dims == length]
+    if not fitting:
+        lengths = ", ".join(f"{spec.name}: {spec.dims}" for spec in schema.vectors)
+        raise VectorError(
+            f"{schema.name}.search(): no field has vectors of {length} numbers; there are {lengths}"
+        )
+    if wanted.on is not None:
+        name = _on(schema, wanted.on)
+        narrowed = [pair for pair in fitting if pair[0].name == name or pair[0].text == name]
+        if not narrowed:
+            known = {spec.name: spec.dims for spec in schema.vectors}
+            if name in known:
+                raise VectorError(
+                    f"{schema.name}.search(): {name} has vectors of {known[name]} numbers, got {length}",
+                    field=name,
+                )
+            raise QueryError(f"{schema.name}.search(on={name!r}): the vector fields are {', '.join(known)}")
+        fitting = narrowed
+    if wanted.similarity is not None:
+        narrowed = [pair for pair in fitting if pair[1] == wanted.similarity]
+        if not narrowed:
+            has = sorted({each for _, each in fitting})
+            raise QueryError(
+                f"{schema.name}.search(similarity={wanted.similarity!r}): the fields have {', '.join(has)}"
+            )
+        fitting = narrowed
+    return fitting
+
+
+def _on(schema: ModelSchema, on: object) -> str:
+    if isinstance(on, (VectorColumn, Column)):
+        if not issubclass(schema.model, on.model):
+            raise QueryError(f"{schema.name}.search(on={on!r}): a field of another model")
+        return on.name
+    if isinstance(on, str):
+        return on
+    raise QueryError(f"{schema.name}.search(on=...): expected a field or its name, got {type(on).__name__}")
+
+
+def _only(
+    schema: ModelSchema,
+    wanted: Search,
+    fitting: Sequence[tuple[VectorSpec, Similarity]],
+    length: int | None,
+) -> tuple[VectorSpec, Similarity]:
+    if len(fitting) == 1:
+        return fitting[0]
+    shown = ", ".join(f"{spec.name} ({similarity}, {spec.dims})" for spec, similarity in fitting)
+    several_fields = len({spec.name for spec, _ in fitting}) > 1
+    way = f"on={schema.name}.{fitting[0][0].name}" if several_fields else f"similarity={fitting[0][1]!r}"
+    raise AmbiguousSearch(
+        f"{schema.name}.search(): the vector could be meant for {shown}; say which, as in {way}",
+        candidates=[(spec.name, similarity) for spec, similarity in fitting],
+    )
+
+
+def _vector_of(schema: ModelSchema, record: Instance, spec: VectorSpec) -> Operation[Float32]:
+    """The vector of a record to search from: the instance's, or else the stored one."""
+    if type(record) is not schema.model:
+        raise QueryError(
+            f"{schema.name}.search() takes a {schema.name} to look like, got {type(record).__name__}"
+        )
+    state = state_of(record)
+    value = record.__dict__["vectors"].get(spec.name) if spec.inline else record.__dict__.get(spec.name)
+    if value is not None:
+        return spec.convert(value)
+    if state.record_id is None:
+        raise NotSaved(f"this {schema.name} has no {spec.name} and was never saved")
+    found = yield from ask(GetRecords((state.record_id,), schema.label, spec.signatures))
+    array = stored_vector(spec, found[0].vectors or {}) if found else None
+    if array is None:
+        raise VectorsNotLoaded(
+            f"{schema.name} {state.record_id}: the store holds no {spec.name} to search from", field=spec.name
+        )
+    return array
