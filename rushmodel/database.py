@@ -1,0 +1,176 @@
+"""`connect()` and `Database`: an open store, and the settings that models run with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Any, TypeVar
+
+from typing_extensions import Self
+
+from . import current
+from .client import RushDB
+from .errors import ConfigurationError
+from .flow import Operation, arun, run
+from .instance import Instance
+from .metaclass import schema_of
+from .opening import Durability, Store, open_store
+from .operations import planning
+from .operations.context import Context
+from .plan import Plan
+from .registry import registered
+from .schema import ModelSchema
+
+R = TypeVar("R")
+
+
+def connect(
+    location: str | os.PathLike[str] | None = None,
+    *,
+    token: str | None = None,
+    models: Sequence[type[Any]] | None = None,
+    autosync: bool = True,
+    exact: bool = True,
+    durability: Durability = "full",
+    default: bool | None = None,
+) -> Database:
+    """Open a database.
+
+    Args:
+        location: A file ("articles.db", made if it is not there) or "memory://". None: the
+            environment variable ``RUSHMODEL_URL``, then ``RUSHDB_URL``.
+        token: For RushDB servers.
+        models: The classes that `Database.plan` and `sync` look at; None: all concrete ones.
+        autosync: Create the policies of a class at its first save, where that is safe.
+        exact: Searches are exact; False permits an approximate index where there is one.
+        durability: "full": what was acknowledged survives power loss. "normal": it survives a
+            killed process, and saves cost less.
+        default: Whether models use this database where none is selected. None: the first one is.
+
+    Raises:
+        ConfigurationError: An argument makes no sense, or a second database leaves ``default`` open.
+        CapabilityError: The location is a RushDB server.
+        StoreError: The file cannot be opened: `ForeignFile`, `NewerFormat`, no permission.
+    """
+    scope = None
+    if models is not None:
+        scope = tuple(models)
+        for model in scope:
+            if not (isinstance(model, type) and issubclass(model, Instance)):
+                raise ConfigurationError(f"models= takes model classes, got {model!r}")
+            schema_of(model).concrete_label()
+    store = open_store(location, token=token, durability=durability)
+    try:
+        current.check_default(store.url, default)
+    except ConfigurationError:
+        store.backend.close()
+        raise
+    database = Database(store, Context(store.backend.capabilities, autosync, exact, scope))
+    current.enter_default(database, default)
+    return database
+
+
+class Database:
+    """An open store; made by `connect()`.
+
+    ``with db:`` selects it for the models used inside (tasks inherit that, new threads see the
+    default); it does not close it. `aio` has the same methods, awaitable.
+    """
+
+    def __init__(self, store: Store, context: Context) -> None:
+        self._store = store
+        self._context = context
+
+    @property
+    def url(self) -> str:
+        """Where the store is."""
+        return self._store.url
+
+    @cached_property
+    def client(self) -> RushDB:
+        """The RushDB client over the same store."""
+        return RushDB.over(self._store)
+
+    @cached_property
+    def aio(self) -> AsyncDatabase:
+        """The async face."""
+        return AsyncDatabase(self)
+
+    @property
+    def context(self) -> Context:
+        """What operations know of this database."""
+        return self._context
+
+    def plan(self) -> Plan:
+        """Which policies the classes want, which there are, and what `sync` would do. Changes nothing."""
+        return self.run(planning.plan(self.schemas()))
+
+    def sync(self, *, prune: bool = False, drop_vectors: bool = False) -> Plan:
+        """Create the policies and property indexes that are missing; the plan that was carried out.
+
+        Args:
+            prune: Also drop policies, of labels that a class in scope declares, which no class wants.
+            drop_vectors: Let prune drop policies that hold vectors.
+
+        Raises:
+            PolicyConflict: A policy cannot be made; nothing was changed.
+            PolicyError: Prune would drop vectors; nothing was changed.
+        """
+        return self.run(planning.sync(self._context, self.schemas(), prune=prune, drop_vectors=drop_vectors))
+
+    def close(self) -> None:
+        """Close the store, and give up the place of the default database; twice is harmless."""
+        current.leave_default(self)
+        self._store.backend.close()
+
+    def run(self, operation: Operation[R]) -> R:
+        """Carry an operation out, in the calling thread."""
+        return run(self._store.backend, operation)
+
+    async def arun(self, operation: Operation[R]) -> R:
+        """Carry an operation out, from an event loop."""
+        return await arun(self._store.aio, operation)
+
+    def schemas(self) -> list[ModelSchema]:
+        """The models in scope."""
+        models = registered() if self._context.scope is None else self._context.scope
+        return [schema_of(model) for model in models]
+
+    def __enter__(self) -> Self:
+        current.select(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        current.unselect(self)
+
+    def __repr__(self) -> str:
+        return f"<Database {self.url}>"
+
+
+class AsyncDatabase:
+    """The async face of a `Database`: the same names, awaitable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def plan(self) -> Plan:
+        """As `Database.plan`."""
+        return await self._database.arun(planning.plan(self._database.schemas()))
+
+    async def sync(self, *, prune: bool = False, drop_vectors: bool = False) -> Plan:
+        """As `Database.sync`."""
+        database = self._database
+        return await database.arun(
+            planning.sync(database.context, database.schemas(), prune=prune, drop_vectors=drop_vectors)
+        )
+
+    async def close(self) -> None:
+        """As `Database.close`."""
+        self._database.close()
+
+    def __repr__(self) -> str:
+        return f"<AsyncDatabase {self._database.url}>"

@@ -1,0 +1,71 @@
+"""From what a user names to a store: locations, tokens, and the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from .backends.embedded import AsyncEmbedded, EmbeddedBackend
+from .errors import CapabilityError, ConfigurationError
+from .port import AsyncBackend, Backend
+
+Durability: TypeAlias = Literal["full", "normal"]
+
+MEMORY = "memory://"
+CLOUD = "https://api.rushdb.com/api/v1"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store in both colours. ``url`` tells stores apart, and holds no token."""
+
+    url: str
+    backend: Backend
+    aio: AsyncBackend
+
+
+def is_location(text: str) -> bool:
+    """Whether the first argument of ``RushDB(...)`` is a location, rather than a token."""
+    return "://" in text or text.endswith(".db") or "/" in text or os.sep in text
+
+
+def open_store(
+    location: str | os.PathLike[str] | None, *, token: str | None = None, durability: Durability = "full"
+) -> Store:
+    """Open the store at a location; without one, at that of the environment.
+
+    Raises:
+        ConfigurationError: Nothing names a location, or it makes no sense.
+        CapabilityError: A RushDB server, which this version does not speak to.
+        StoreError: The file cannot be opened.
+    """
+    if durability not in ("full", "normal"):
+        raise ConfigurationError(f"durability is 'full' or 'normal', got {durability!r}")
+    named = os.fspath(location) if location is not None else from_environment()
+    if named is None:
+        raise ConfigurationError(
+            "connect() needs a location: a file such as 'articles.db', or 'memory://'; "
+            "or set the environment variable RUSHMODEL_URL"
+        )
+    if not isinstance(named, str) or not named:
+        raise ConfigurationError(f"a location is a path or a URL in a str, got {named!r}")
+    scheme, found, _ = named.partition("://")
+    if found and scheme in ("http", "https"):
+        raise CapabilityError(
+            "this version of rushmodel keeps records in a file ('articles.db') or in memory ('memory://'); "
+            "it does not connect to RushDB servers yet"
+        )
+    if found and named != MEMORY:
+        raise ConfigurationError(f"{scheme}:// is no store; use a file path or 'memory://'")
+    if token is not None:
+        raise ConfigurationError("a token is for RushDB servers; a file and memory:// take none")
+    backend = EmbeddedBackend(named, durability=durability)
+    url = MEMORY if named == MEMORY else Path(named).absolute().as_uri()
+    return Store(url, backend, AsyncEmbedded(backend))
+
+
+def from_environment() -> str | None:
+    """The location the environment names: ``RUSHMODEL_URL``, then ``RUSHDB_URL``."""
+    return os.environ.get("RUSHMODEL_URL") or os.environ.get("RUSHDB_URL") or None

@@ -1,0 +1,297 @@
+"""`Query`: which records, lazily; what ``Article.find(...)`` returns."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NoReturn, TypeVar
+
+from .current import current_database
+from .database import Database
+from .errors import MultipleFound, NotFound, QueryError, UnboundedQuery
+from .expressions import Column, Condition, Order
+from .fields import OnStale
+from .flow import Operation, ask
+from .instance import Instance
+from .loading import Loader
+from .metaclass import schema_of
+from .operations import reading
+from .operations.searching import check_condition
+from .port import (
+    CloseCursor,
+    CountRecords,
+    DeleteRecords,
+    FindRecords,
+    OpenCursor,
+    ReadCursor,
+    RecordQuery,
+)
+
+M = TypeVar("M", bound=Instance)
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Query(Generic[M]):
+    """Records of one model that satisfy all of its conditions.
+
+    Immutable: every method returns a changed copy. Nothing is read before a terminal: `all`,
+    `first`, `one`, `one_or_none`, `count`, `exists`, `pages`, `stream`, `delete`, `update`, or a
+    ``for`` loop; each has a twin with an ``a`` in front. Without an order, records come by
+    ascending id. A query sees one snapshot on the embedded store.
+    """
+
+    model: type[M]
+    conditions: tuple[Condition[Any], ...] = ()
+    orders: tuple[Order[Any], ...] = ()
+    limited: int | None = None
+    skipped: int = 0
+    vectors: bool = False
+    fields: frozenset[str] | None = None
+
+    # -- builders
+
+    def where(self, *conditions: Condition[M]) -> Query[M]:
+        """With further conditions; all of them must hold."""
+        schema = schema_of(self.model)
+        checked = tuple(check_condition(schema, each) for each in conditions)
+        return replace(self, conditions=(*self.conditions, *checked))
+
+    def order_by(self, *orders: Order[M]) -> Query[M]:
+        """Sorted; later orders decide where earlier ones are equal."""
+        for each in orders:
+            if not isinstance(each, Order):
+                raise TypeError(
+                    f"order_by() takes {self.model.__name__}.field.asc() or .desc(), "
+                    f"got {type(each).__name__}"
+                )
+        return replace(self, orders=(*self.orders, *orders))
+
+    def limit(self, count: int) -> Query[M]:
+        """At most so many records."""
+        return replace(self, limited=_whole("limit", count))
+
+    def offset(self, count: int) -> Query[M]:
+        """Without the first so many records."""
+        return replace(self, skipped=_whole("offset", count))
+
+    def with_vectors(self) -> Query[M]:
+        """With their vectors."""
+        return replace(self, vectors=True)
+
+    def only(self, *fields: Column[M, Any] | str) -> Query[M]:
+        """With these fields alone; reading another one raises `NotLoaded`. The merge key is always read."""
+        schema = schema_of(self.model)
+        names = {each.name if isinstance(each, Column) else each for each in fields}
+        unknown = names - schema.by_name.keys()
+        if unknown or not names:
+            raise QueryError(
+                f"{schema.name}: only() takes fields of the class ({', '.join(schema.by_name)}), "
+                f"got {', '.join(map(repr, sorted(unknown))) or 'none'}"
+            )
+        return replace(self, fields=frozenset(names | {each.name for each in schema.keys}))
+
+    # -- terminals
+
+    def all(self) -> list[M]:
+        """All the records, as a list."""
+        return self._database().run(self._find())
+
+    async def aall(self) -> list[M]:
+        """As `all`."""
+        return await self._database().arun(self._find())
+
+    def first(self) -> M | None:
+        """The first record, or None."""
+        return self._database().run(self._first())
+
+    async def afirst(self) -> M | None:
+        """As `first`."""
+        return await self._database().arun(self._first())
+
+    def one(self) -> M:
+        """The only record; `NotFound` without one, `MultipleFound` with more."""
+        return self._database().run(self._one())
+
+    async def aone(self) -> M:
+        """As `one`."""
+        return await self._database().arun(self._one())
+
+    def one_or_none(self) -> M | None:
+        """The only record, or None; `MultipleFound` with more."""
+        return self._database().run(self._one_or_none())
+
+    async def aone_or_none(self) -> M | None:
+        """As `one_or_none`."""
+        return await self._database().arun(self._one_or_none())
+
+    def count(self) -> int:
+        """How many records satisfy the conditions, whatever limit and offset."""
+        return self._database().run(ask(CountRecords(self._stored())))
+
+    async def acount(self) -> int:
+        """As `count`."""
+        return await self._database().arun(ask(CountRecords(self._stored())))
+
+    def exists(self) -> bool:
+        """Whether any record satisfies the conditions, whatever limit and offset."""
+        return self._database().run(self._exists())
+
+    async def aexists(self) -> bool:
+        """As `exists`."""
+        return await self._database().arun(self._exists())
+
+    def pages(self, size: int = PAGE) -> Iterator[list[M]]:
+        """The records in lists of at most ``size``, from one snapshot."""
+        database, loader = self._database(), self._loader()
+        size = _whole("size", size, least=1)
+        cursor = database.run(ask(OpenCursor(self._stored())))
+        try:
+            while page := database.run(ask(ReadCursor(cursor, size))):
+                yield reading.load_all(loader, page)
+        finally:
+            database.run(ask(CloseCursor(cursor)))
+
+    async def apages(self, size: int = PAGE) -> AsyncIterator[list[M]]:
+        """As `pages`."""
+        database, loader = self._database(), self._loader()
+        size = _whole("size", size, least=1)
+        cursor = await database.arun(ask(OpenCursor(self._stored())))
+        try:
+            while page := await database.arun(ask(ReadCursor(cursor, size))):
+                yield reading.load_all(loader, page)
+        finally:
+            await database.arun(ask(CloseCursor(cursor)))
+
+    def stream(self) -> Iterator[M]:
+        """The records one by one; never more than a page in memory."""
+        for page in self.pages():
+            yield from page
+
+    async def astream(self) -> AsyncIterator[M]:
+        """As `stream`."""
+        async for page in self.apages():
+            for record in page:
+                yield record
+
+    def delete(self) -> int:
+        """Delete the records, with their vectors and relationships; how many.
+
+        Raises:
+            UnboundedQuery: There is no condition, or a limit, offset or order.
+        """
+        return self._database().run(self._delete())
+
+    async def adelete(self) -> int:
+        """As `delete`."""
+        return await self._database().arun(self._delete())
+
+    def update(self, *, on_stale: OnStale | None = None, **values: Any) -> int:
+        """Set fields of the records; how many. None removes a property.
+
+        Raises:
+            UnboundedQuery: There is no condition, or a limit, offset or order.
+            StaleVector: An indexed text would change under its vector; see ``on_stale``.
+        """
+        return self._database().run(self._update(values, on_stale))
+
+    async def aupdate(self, *, on_stale: OnStale | None = None, **values: Any) -> int:
+        """As `update`."""
+        return await self._database().arun(self._update(values, on_stale))
+
+    def __iter__(self) -> Iterator[M]:
+        return self.stream()
+
+    def __aiter__(self) -> AsyncIterator[M]:
+        return self.astream()
+
+    def __len__(self) -> NoReturn:
+        raise TypeError("a query has no length before it is run: use .count(), or len(query.all())")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a query has no truth value before it is run: use .exists()")
+
+    # -- operations
+
+    def _find(self) -> Operation[list[M]]:
+        return reading.find(self._loader(), self._stored())
+
+    def _first(self) -> Operation[M | None]:
+        count = 1 if self.limited is None else min(self.limited, 1)
+        found = yield from reading.find(self._loader(), replace(self._stored(), limit=count))
+        return found[0] if found else None
+
+    def _one_or_none(self) -> Operation[M | None]:
+        count = 2 if self.limited is None else min(self.limited, 2)
+        found = yield from reading.find(self._loader(), replace(self._stored(), limit=count))
+        if len(found) > 1:
+            raise MultipleFound(
+                f"one {self.model.__name__} was asked for, and more than one satisfies {self._conditions()}"
+            )
+        return found[0] if found else None
+
+    def _one(self) -> Operation[M]:
+        found = yield from self._one_or_none()
+        if found is None:
+            raise NotFound(
+                f"there is no {self.model.__name__} that satisfies {self._conditions()}", model=self.model
+            )
+        return found
+
+    def _exists(self) -> Operation[bool]:
+        query = replace(self._stored(), order=(), limit=1, offset=0, properties=(), vectors=())
+        return bool((yield from ask(FindRecords(query))))
+
+    def _delete(self) -> Operation[int]:
+        self._check_bounded("delete")
+        return (yield from ask(DeleteRecords(self._stored())))
+
+    def _update(self, values: dict[str, Any], on_stale: OnStale | None) -> Operation[int]:
+        self._check_bounded("update")
+        return (yield from reading.update(schema_of(self.model), self._stored(), values, on_stale))
+
+    def _check_bounded(self, verb: str) -> None:
+        name = self.model.__name__
+        if not self.conditions:
+            way = f"; {name}.delete_all() deletes every {name}" if verb == "delete" else ""
+            raise UnboundedQuery(f"{name}.find().{verb}() without a condition would {verb} every {name}{way}")
+        if self.limited is not None or self.skipped or self.orders:
+            raise UnboundedQuery(
+                f"{verb}() takes no limit, offset or order: it is for all records that match"
+            )
+
+    def _stored(self) -> RecordQuery:
+        schema = schema_of(self.model)
+        database = self._database()
+        if len(self.conditions) == 1:
+            where = self.conditions[0].where
+        else:
+            where = {"$and": [each.where for each in self.conditions]} if self.conditions else {}
+        properties = None
+        if self.fields is not None:
+            properties = tuple(schema.by_name[name].property for name in sorted(self.fields))
+        return RecordQuery(
+            (schema.concrete_label(),),
+            where,
+            order=tuple(each.stored for each in self.orders),
+            limit=self.limited,
+            offset=self.skipped,
+            properties=properties,
+            vectors=reading.signatures_to_read(database.context.capabilities, schema, self.vectors),
+        )
+
+    def _loader(self) -> Loader[M]:
+        return Loader(schema_of(self.model), with_vectors=self.vectors, only=self.fields)
+
+    def _database(self) -> Database:
+        return current_database()
+
+    def _conditions(self) -> str:
+        return " and ".join(str(dict(each.where)) for each in self.conditions) or "no condition at all"
+
+
+def _whole(name: str, value: Any, least: int = 0) -> int:
+    if type(value) is not int or value < least:
+        raise QueryError(f"{name} is a whole number from {least}, got {value!r}")
+    return value
