@@ -284,14 +284,14 @@ def field(
     return info
 
 
+# Mypy picks an overload by the names of the arguments alone when it asks whether a field is an
+# argument of the constructor: so the first one, for managed vectors, has no ``similarity``.
 @overload
 def VectorField(
     *,
     dims: int,
-    similarity: Similarities = ...,
     source: Literal["managed"],
     property: str | None = ...,
-    name: str | None = ...,
     on_stale: OnStale = ...,
     description: str | None = ...,
     init: Literal[False] = False,
@@ -318,6 +318,17 @@ def VectorField(
     name: str | None = ...,
     on_stale: OnStale = ...,
     description: str | None = ...,
+) -> Any: ...
+@overload
+def VectorField(
+    *,
+    dims: int,
+    similarity: Similarities,
+    source: Literal["managed"],
+    property: str | None = ...,
+    on_stale: OnStale = ...,
+    description: str | None = ...,
+    init: Literal[False] = False,
 ) -> Any: ...
 def VectorField(
     *,

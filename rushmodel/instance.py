@@ -42,10 +42,11 @@ class State:
     """What is known of an instance's record.
 
     ``saved`` are the stored values as of the last save or load (None: never saved), ``held`` the
-    vectors, ``fresh`` the vector fields assigned since. ``missing`` were left out of the read.
+    vectors, ``fresh`` the vector fields assigned since. ``missing`` have no value here: left out of the
+    read or, where ``with_vectors``, not in the store.
     """
 
-    __slots__ = ("deleted", "fresh", "held", "missing", "record_id", "saved", "version")
+    __slots__ = ("deleted", "fresh", "held", "missing", "record_id", "saved", "version", "with_vectors")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class State:
         saved: Mapping[str, Any] | None = None,
         held: dict[str, Any] | None = None,
         missing: frozenset[str] = frozenset(),
+        with_vectors: bool = False,
     ) -> None:
         self.record_id = record_id
         self.version = version
@@ -61,10 +63,13 @@ class State:
         self.held: dict[str, Any] = held if held is not None else {}
         self.fresh: set[str] = set()
         self.missing = missing
+        self.with_vectors = with_vectors
         self.deleted = False
 
     def __copy__(self) -> State:
-        made = State(self.record_id, self.version, self.saved, dict(self.held), self.missing)
+        made = State(
+            self.record_id, self.version, self.saved, dict(self.held), self.missing, self.with_vectors
+        )
         made.fresh = set(self.fresh)
         made.deleted = self.deleted
         return made
@@ -228,10 +233,10 @@ def not_loaded(record: Instance, name: str) -> NotLoaded:
     schema = schema_of_instance(record)
     where = f"{schema.name}.{name} of record {state_of(record).record_id}"
     if name in schema.vector_by_name:
+        if state_of(record).with_vectors:
+            return VectorsNotLoaded(f"{where}: the store holds no vector for it; assign one", field=name)
         return VectorsNotLoaded(
-            f"{where} is not loaded: ask for vectors with with_vectors=True, or assign one. "
-            "(With vectors asked for, the store holds none for this record.)",
-            field=name,
+            f"{where} is not loaded: ask for vectors with with_vectors=True, or assign one", field=name
         )
     return NotLoaded(f"{where} is not loaded: only() left it out; call refresh() to read it", field=name)
 

@@ -314,6 +314,7 @@ def _forget(record: Instance, state: State, spec: VectorSpec) -> None:
     else:
         record.__dict__.pop(spec.name, None)
         state.missing |= {spec.name}
+        state.with_vectors = True
 
 
 def cloned(record: M) -> M:

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from ..errors import BulkError, KeyChanged, ModelError, NotSaved, PropertyError, RecordGone, RushModelError
+from ..errors import (
+    BulkError,
+    KeyChanged,
+    ModelError,
+    NotSaved,
+    PropertyError,
+    RecordGone,
+    RushModelError,
+    StaleVector,
+)
 from ..flow import Operation, ask
 from ..instance import Instance, schema_of_instance, state_of
 from ..port import RecordWrite, SaveRecords
 from ..results import BulkReport, Failed
 from ..schema import ModelSchema
 from .context import Context
-from .drafts import Draft, SaveOptions, draft, settle
+from .drafts import Draft, SaveOptions, draft, settle, stale_vector
 from .planning import prepare
 
 M = TypeVar("M", bound=Instance)
@@ -30,7 +39,10 @@ def save(context: Context, record: M, options: SaveOptions = DEFAULTS) -> Operat
         return record
     if schema.model not in context.prepared:
         yield from prepare(context, schema)
-    (written,) = yield from ask(SaveRecords(label, (made.write,)))
+    try:
+        (written,) = yield from ask(SaveRecords(label, (made.write,)))
+    except StaleVector as error:
+        raise _named(schema, error) from error
     settle(made, written)
     return record
 
@@ -106,6 +118,8 @@ def save_batch(
                 error.__dict__["report"] = report  # what was saved before the store gave up
                 raise
             position, made = drafts.pop(at)
+            if isinstance(error, StaleVector):
+                error = _named(schema, error)
             failed.append(Failed(position, made.record, error))
             if not skip:
                 raise _bulk_error(
@@ -145,6 +159,11 @@ def _drafts(
             else:
                 drafts.append((position, made))
     return drafts, failed, unchanged
+
+
+def _named(schema: ModelSchema, error: StaleVector) -> StaleVector:
+    """What the store found stale, in the words of the class."""
+    return stale_vector(schema, schema.vector_by_name[error.field], error.record_id)
 
 
 def _bulk_error(schema: ModelSchema, report: BulkReport, failed: Sequence[Failed]) -> BulkError:

@@ -1,0 +1,56 @@
+"""Every line marked E must be an error for mypy and for pyright, and no other."""
+
+from __future__ import annotations
+
+from rushmodel import Field, Model, OptionalVector, Vector, VectorField, field
+
+
+class Person(Model):
+    name: Field[str] = field(key=True)
+    age: Field[int] = field(default=0)
+
+
+class Article(Model):
+    slug: Field[str] = field(key=True)
+    year: Field[int]
+    tags: Field[list[str]] = field(default_factory=list[str])
+    embedding: Vector = VectorField(dims=3)
+    image: OptionalVector = VectorField(default=None, dims=3)
+
+
+class Product(Model):
+    description: Field[str] = field(key=True)
+    embedding: Vector = VectorField(source="managed", dims=3, property="description")
+
+
+Article(slug="s", year="x", embedding=[1.0])  # E wrong type
+Article(slug="s", year=1)  # E missing embedding
+Article(slug="s", year=1, embedding="abc")  # E not a vector
+Article(slug="s", year=1, embedding=[1.0], nope=1)  # E unknown field
+Article("s", 1)  # E keyword only
+Product(description="d", embedding=[1.0])  # E the store makes a managed vector
+article = Article(slug="s", year=1, embedding=[1.0])
+article.year = "x"  # E wrong type
+article.embedding = None  # E only an OptionalVector may be None
+article.record_id = "x"  # E given by the store
+article.year.contains("x")  # E an int has no contains
+article.yaer  # E misspelt
+Article.year > "2020"  # E compared with str
+Article.year.contains("x")  # E only text
+Article.year.in_(["x"])  # E wrong items
+Article.tags.in_([1])  # E wrong items
+Article.year.between(1, "x")  # E wrong bound
+Article.yaer > 3  # E misspelt
+Article.embedding > 3  # E vectors do not compare
+Article.search([1.0], where=Person.age > 3)  # E another model's condition
+Article.search([1.0], where=article.year > 3)  # E a bool, not a condition
+Article.search([1.0], similarity="dot")  # E no such similarity
+Article.find(Person.age > 3)  # E another model's condition
+Article.find(article.year == 1)  # E a bool, not a condition
+Article.find().order_by(Article.year)  # E an order is asc() or desc()
+Article.find().where(Person.age == 1)  # E another model's condition
+(Article.year > 1) & (Person.age > 3)  # E mixed models
+article.save(on_stale="maybe")  # E no such way
+Article.save_many([Person(name="x")])  # E another model
+VectorField(dims="3")  # E dims is an int
+field(key="yes")  # E key is a bool
