@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .building import VectorsWithoutKey
-from .client import ApiResponse, Record, RecordSearchResult, RushDB, SearchResult
 from .database import AsyncDatabase, Database, connect
 from .errors import (
     AmbiguousSearch,
@@ -113,9 +114,38 @@ __all__ = [
     "field",
 ]
 
-# Tracebacks and docs say rushmodel.StaleVector, whatever module it lives in.
-for _name in __all__:
-    _public = globals()[_name]
-    if getattr(_public, "__module__", "").startswith("rushmodel.") and hasattr(_public, "__qualname__"):
-        _public.__module__ = "rushmodel"
-del _name, _public
+# The client is loaded when it is first named: models alone do not need it.
+_OF_CLIENT = frozenset({"ApiResponse", "Record", "RecordSearchResult", "RushDB", "SearchResult"})
+
+if TYPE_CHECKING:
+    from .client import ApiResponse, Record, RecordSearchResult, RushDB, SearchResult
+else:
+
+    def __getattr__(name):
+        if name not in _OF_CLIENT:
+            raise AttributeError(f"module 'rushmodel' has no attribute {name!r}")
+        from . import client
+
+        for each in _OF_CLIENT:
+            globals()[each] = _public(getattr(client, each))
+        return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_OF_CLIENT]
+
+
+def _public(found: object) -> object:
+    """Tracebacks and docs say rushmodel.StaleVector, whatever module it lives in."""
+    if getattr(found, "__module__", "").startswith("rushmodel.") and hasattr(found, "__qualname__"):
+        found.__module__ = "rushmodel"
+    return found
+
+
+def _publish() -> None:
+    for name in __all__:
+        if name not in _OF_CLIENT:
+            _public(globals()[name])
+
+
+_publish()

@@ -81,7 +81,7 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
             kind = _check_vector(cls, name, kind, of_vector)
             vectors.append(_vector(name, kind, of_vector, label))
             if not kind.text:
-                columns[name] = VectorColumn[Any](cls, name)
+                columns[name] = VectorColumn(cls, name)
                 continue
         elif _mentions(info.annotation, Vector) or _mentions(info.annotation, OptionalVector):
             raise _error(cls, name, f"a {_show(info.annotation)} needs a VectorField(dims=...)")
@@ -89,7 +89,7 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
             continue  # a generic base: its subclasses say what it holds
         made = _property(cls, name, info, of_property or PropertyOptions())
         properties.append(made)
-        columns[name] = Column[Any, Any](cls, name, made.property, made.codec)
+        columns[name] = Column(cls, name, made.property, made.codec)
     vectors = [_with_text(cls, spec, fields, properties) for spec in vectors]
     schema = ModelSchema(cls, label, tuple(properties), tuple(vectors), columns)
     _check_apart(schema)
@@ -194,7 +194,7 @@ _CODECS: dict[Any, Codec] = {
 
 
 def _codec_of_values(cls: type[Any], name: str, values: tuple[Any, ...]) -> Codec:
-    kinds = {type(value) for value in values}
+    kinds: set[type[Any]] = set(map(type, values))
     if len(kinds) == 1:
         kind = kinds.pop()
         for base, codec in (
@@ -312,7 +312,7 @@ def _with_text(
             spec.name,
             f"property={spec.text!r} must be a str field, and it is {found.codec.name} (rule R2)",
         )
-    return VectorSpec(**{**spec.__dict__, "property": found.property})
+    return spec.replaced(property=found.property)
 
 
 def _check_apart(schema: ModelSchema) -> None:

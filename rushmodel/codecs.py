@@ -13,19 +13,19 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import TypeAdapter
+
+from .value import Value
 
 LARGEST_INT = 2**53
 """Integers beyond this lose digits on a server (R15), so they are refused."""
 
 
-@dataclass(frozen=True)
-class Codec:
+class Codec(Value):
     """How values of one type are stored.
 
     ``encode`` and ``decode`` raise ValueError on what they cannot take. ``exact`` is a type
@@ -282,14 +282,10 @@ def list_codec(item: Codec) -> Codec:
     """Many values of one type in one property."""
 
     def encode(values: Any) -> list[Any]:
-        if not isinstance(values, list):
-            raise ValueError(f"expected list, got {_kind(values)}")
-        return [item.encode(each) for each in values]
+        return [item.encode(each) for each in _list(values)]
 
     def decode(stored: Any) -> list[Any]:
-        if not isinstance(stored, list):
-            raise ValueError(f"expected a list, got {_kind(stored)}")
-        return [item.decode(each) for each in stored]
+        return [item.decode(each) for each in _list(stored)]
 
     return Codec(f"list[{item.name}]", encode, decode, ordered=item.ordered, text=item.text, item=item)
 
@@ -312,6 +308,12 @@ def json_codec(annotation: Any) -> Codec:
         return adapter.validate_json(_decode_text(stored))
 
     return Codec("json", encode, decode, filters=False)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"expected a list, got {_kind(value)}")
+    return cast("list[Any]", value)
 
 
 def _kind(value: object) -> str:

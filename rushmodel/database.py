@@ -6,12 +6,11 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import Self
 
 from . import current
-from .client import RushDB
 from .errors import ConfigurationError
 from .flow import Operation, arun, run
 from .instance import Instance
@@ -22,6 +21,9 @@ from .operations.context import Context
 from .plan import Plan
 from .registry import registered
 from .schema import ModelSchema
+
+if TYPE_CHECKING:
+    from .client import RushDB
 
 R = TypeVar("R")
 
@@ -67,7 +69,9 @@ def connect(
     except ConfigurationError:
         store.backend.close()
         raise
-    database = Database(store, Context(store.backend.capabilities, autosync, exact, scope))
+    database = Database(
+        store, Context(store.backend.capabilities, autosync=autosync, exact=exact, scope=scope)
+    )
     current.enter_default(database, default)
     return database
 
@@ -91,6 +95,8 @@ class Database:
     @cached_property
     def client(self) -> RushDB:
         """The RushDB client over the same store."""
+        from .client import RushDB  # not before somebody asks: models alone do not need it
+
         return RushDB.over(self._store)
 
     @cached_property

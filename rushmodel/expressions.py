@@ -7,12 +7,12 @@ condition on a base model also holds for its subclasses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, TypeVar, overload
+from typing import Any, Generic, NoReturn, TypeVar, cast, overload
 
 from .codecs import DECIMAL, DECIMAL_SEPARATOR, TEXT, Codec, canonical_decimal
 from .errors import QueryError
 from .port import Order as StoredOrder
+from .value import Value
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -20,8 +20,7 @@ T = TypeVar("T")
 E = TypeVar("E")
 
 
-@dataclass(frozen=True)
-class Condition(Generic[M_contra]):
+class Condition(Value, Generic[M_contra]):
     """What a record must satisfy; combine with ``&``, ``|`` and ``~``.
 
     ``where`` is its RushDB filter document (`query.md`), ``labels`` the labels it
@@ -47,16 +46,14 @@ class Condition(Generic[M_contra]):
         )
 
 
-@dataclass(frozen=True)
-class Order(Generic[M_contra]):
+class Order(Value, Generic[M_contra]):
     """An order, from ``Article.year.asc()`` or ``.desc()``."""
 
     model: type[Any]
     stored: StoredOrder
 
 
-@dataclass(frozen=True, eq=False)
-class Column(Generic[M_contra, T]):
+class Column(Value, Generic[M_contra, T], eq=False):
     """A field as seen on its class: compare it to get a `Condition`.
 
     ``name`` is the attribute, ``property`` the name in the store. Operands are
@@ -222,8 +219,7 @@ class Column(Generic[M_contra, T]):
         return StoredOrder(self.property, descending)
 
 
-@dataclass(frozen=True, eq=False)
-class VectorColumn(Generic[M_contra]):
+class VectorColumn(Value, Generic[M_contra], eq=False):
     """A vector field as seen on its class: ``on=`` of a search; it is not compared."""
 
     model: type[Any]
@@ -236,7 +232,7 @@ class VectorColumn(Generic[M_contra]):
 def _condition(value: Any) -> Condition[Any]:
     if not isinstance(value, Condition):
         raise TypeError(f"expected a condition such as Article.year > 2020, got {type(value).__name__}")
-    return value
+    return cast("Condition[Any]", value)
 
 
 def _narrower(one: type[Any] | None, other: type[Any] | None) -> type[Any] | None:
@@ -253,4 +249,4 @@ def _narrower(one: type[Any] | None, other: type[Any] | None) -> type[Any] | Non
 def _several(column: Column[Any, Any], values: Any) -> list[Any]:
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise QueryError(f"{column!r}.in_() takes several values, as in [1, 2]", field=column.name)
-    return list(values)
+    return list(cast("Iterable[Any]", values))

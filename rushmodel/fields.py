@@ -10,7 +10,6 @@ pydantic's FieldInfo.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -20,6 +19,7 @@ from typing import (
     TypedDict,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
     overload,
@@ -32,7 +32,8 @@ from typing_extensions import TypeVar as DefaultTypeVar
 from typing_extensions import Unpack
 
 from .port import Float32, Similarity, Source
-from .vectors import VectorLike, as_vector
+from .value import Value
+from .vectors import VectorLike, as_vector, is_array
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -129,8 +130,7 @@ class Constraints(TypedDict, total=False):
     description: str
 
 
-@dataclass(frozen=True)
-class PropertyOptions:
+class PropertyOptions(Value):
     """What `field()` was told, beside pydantic's own options."""
 
     key: bool = False
@@ -141,8 +141,7 @@ class PropertyOptions:
     as_number: bool = False
 
 
-@dataclass(frozen=True)
-class VectorOptions:
+class VectorOptions(Value):
     """What `VectorField()` was told. As pydantic metadata it also makes the validator."""
 
     dims: int
@@ -191,8 +190,7 @@ class VectorOptions:
         return listed
 
 
-@dataclass(frozen=True)
-class VectorKind:
+class VectorKind(Value):
     """What an annotation that carries a `VectorField` says."""
 
     text: bool
@@ -365,7 +363,7 @@ def VectorField(
 
 
 def _dump_vector(value: Any, info: core_schema.SerializationInfo) -> Any:
-    return value.tolist() if info.mode == "json" and not isinstance(value, list) else value
+    return cast("Float32", value).tolist() if info.mode == "json" and is_array(value) else value
 
 
 def _refuse_managed(value: Any) -> Any:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 from pydantic import Field as PydanticField
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
@@ -15,6 +13,8 @@ from pydantic_core import PydanticCustomError, core_schema
 from .errors import VectorError, VectorsNotLoaded
 from .port import Float32
 from .schema import VectorSpec
+from .value import Value
+from .vectors import same_vector
 
 
 class InlineVectors(MutableMapping[str, Float32]):
@@ -91,7 +91,7 @@ class InlineVectors(MutableMapping[str, Float32]):
             return NotImplemented
         if self._missing != other._missing or self._arrays.keys() != other._arrays.keys():
             return False
-        return all(np.array_equal(array, other._arrays[name]) for name, array in self._arrays.items())
+        return all(same_vector(array, other._arrays[name]) for name, array in self._arrays.items())
 
     def __repr__(self) -> str:
         shown = [f"{name!r}: <{len(array)} float32>" for name, array in self._arrays.items()]
@@ -112,8 +112,7 @@ class InlineVectors(MutableMapping[str, Float32]):
             array.flags.writeable = False  # numpy forgets it in a pickle
 
 
-@dataclass(frozen=True)
-class InlineVectorsOptions:
+class InlineVectorsOptions(Value):
     """Pydantic metadata of the ``vectors`` field: how it is validated, dumped and described."""
 
     specs: tuple[VectorSpec, ...]
@@ -143,7 +142,7 @@ class InlineVectorsOptions:
                 {"kind": type(value).__name__},
             )
         try:
-            return InlineVectors(self.specs, value)
+            return InlineVectors(self.specs, cast("Mapping[str, object]", value))
         except VectorError as error:
             raise PydanticCustomError("vector", "{reason}", {"reason": str(error)}) from None
 

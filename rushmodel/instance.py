@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 from typing_extensions import Self
 
@@ -18,6 +17,7 @@ from .expressions import Column
 from .inline import InlineVectors
 from .metaclass import ModelMeta, complete
 from .schema import MISSING, ModelSchema
+from .vectors import is_array, same_vector
 
 M = TypeVar("M")
 
@@ -98,6 +98,7 @@ class Instance(BaseModel, metaclass=ModelMeta):
         hide_input_in_errors=True,
         extra="forbid",
         arbitrary_types_allowed=True,
+        defer_build=True,  # the bases are never validated: building them would slow the import
     )
 
     record_id: ClassVar[RecordId] = RecordId()
@@ -165,21 +166,21 @@ class Instance(BaseModel, metaclass=ModelMeta):
         made = super().__copy__()
         set_state(made, state_of(self).__copy__())
         if isinstance(self.__dict__.get("vectors"), InlineVectors):
-            made.__dict__["vectors"] = self.__dict__["vectors"].__copy__()
+            vars(made)["vectors"] = vars(self)["vectors"].__copy__()
         return made
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         # Read-only arrays are shared: numpy would hand out writeable copies of them.
         memo = {} if memo is None else memo
         for value in self.__dict__.values():
-            if isinstance(value, np.ndarray):
+            if is_array(value):
                 memo[id(value)] = value
         return super().__deepcopy__(memo)
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
         for value in (*self.__dict__.values(), *state_of(self).held.values()):
-            if isinstance(value, np.ndarray):
+            if is_array(value):
                 value.flags.writeable = False  # numpy forgets it in a pickle
 
     @classmethod
@@ -249,8 +250,8 @@ def set_state(record: Instance, state: State) -> None:
 
 
 def _equal(mine: Any, other: Any) -> bool:
-    if isinstance(mine, np.ndarray) or isinstance(other, np.ndarray):
-        return isinstance(mine, np.ndarray) and isinstance(other, np.ndarray) and np.array_equal(mine, other)
+    if is_array(mine) or is_array(other):
+        return same_vector(mine, other)
     return bool(mine == other)
 
 

@@ -69,7 +69,12 @@ class Loader(Generic[M]):
         if self.schema.vectors:
             missing = self._read_vectors(record, values, held)
         made = self._model.__new__(self._model)
-        fill(made, values, State(record.id, record.version, data, held, missing, self._with_vectors), self._private)
+        fill(
+            made,
+            values,
+            State(record.id, record.version, data, held, missing, self._with_vectors),
+            self._private,
+        )
         return made
 
     def _absent(self, record: StoredRecord, each: Property) -> Any:

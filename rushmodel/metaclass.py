@@ -53,6 +53,8 @@ class ModelMeta(construction.ModelMetaclass):
             frame = frames.parent_frame_namespace(parent_depth=2)
             namespace["__pydantic_parent_namespace__"] = construction.build_lenient_weakvaluedict(frame)
             kwargs["__pydantic_reset_parent_namespace__"] = False
+        if not root and "defer_build" not in namespace.get("model_config", {}):
+            kwargs.setdefault("defer_build", False)  # only the bases wait; see Instance
         token = _building.set(True)
         try:
             cls: Any = super().__new__(mcs, name, bases, namespace, **kwargs)
@@ -101,10 +103,11 @@ def column_of(cls: Any, name: str) -> Any:
 def schema_of(cls: Any) -> ModelSchema:
     """The schema of a model; resolves names that came later in its file, once."""
     schema: ModelSchema | None = cls.__dict__.get("__rush_schema__")
-    if schema is None:
-        cls.model_rebuild(_parent_namespace_depth=4)
-        schema = cls.__dict__["__rush_schema__"] or complete(cls, stacklevel=3)
-    return schema
+    if schema is not None:
+        return schema
+    cls.model_rebuild(_parent_namespace_depth=4)
+    schema = cls.__dict__["__rush_schema__"]
+    return schema if schema is not None else complete(cls, stacklevel=3)
 
 
 def complete(cls: Any, *, stacklevel: int) -> ModelSchema:

@@ -6,7 +6,7 @@ nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -31,7 +31,7 @@ Progress: TypeAlias = Callable[[int], object]
 On: TypeAlias = "VectorColumn[Any] | Column[Any, Any] | str"
 
 
-class Model(Instance, abstract=True):
+class Model(Instance, abstract=True, defer_build=True):
     """A record, declared as a class.
 
     ::
@@ -337,7 +337,9 @@ def _batches(numbered: Iterable[tuple[int, object]], batch: int) -> Iterator[lis
         yield several
 
 
-async def _abatches(records: Iterable[Any] | AsyncIterable[Any], batch: int) -> Any:
+async def _abatches(
+    records: Iterable[Any] | AsyncIterable[Any], batch: int
+) -> AsyncIterator[list[tuple[int, object]]]:
     if not isinstance(records, AsyncIterable):
         for several in _batches(enumerate(records), batch):
             yield several

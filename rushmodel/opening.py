@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from .backends.embedded import AsyncEmbedded, EmbeddedBackend
 from .errors import CapabilityError, ConfigurationError
 from .port import AsyncBackend, Backend
+from .value import Value
 
 Durability: TypeAlias = Literal["full", "normal"]
 
@@ -17,8 +16,7 @@ MEMORY = "memory://"
 CLOUD = "https://api.rushdb.com/api/v1"
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(Value):
     """An open store in both colours. ``url`` tells stores apart, and holds no token."""
 
     url: str
@@ -61,6 +59,9 @@ def open_store(
         raise ConfigurationError(f"{scheme}:// is no store; use a file path or 'memory://'")
     if token is not None:
         raise ConfigurationError("a token is for RushDB servers; a file and memory:// take none")
+    # A store is loaded when it is opened: nobody pays for the import of another one.
+    from .backends.embedded import AsyncEmbedded, EmbeddedBackend
+
     backend = EmbeddedBackend(named, durability=durability)
     url = MEMORY if named == MEMORY else Path(named).absolute().as_uri()
     return Store(url, backend, AsyncEmbedded(backend))

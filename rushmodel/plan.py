@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from .port import Coverage, Signature
+from .value import Value
 
 ChangeKind: TypeAlias = Literal["create", "keep", "undeclared", "conflict"]
 
 
-@dataclass(frozen=True)
-class PolicyChange:
+class PolicyChange(Value):
     """One policy: what the classes want of it, and what is there.
 
     ``create``: declared, not there. ``keep``: declared and there. ``undeclared``: there, of no
@@ -40,8 +39,7 @@ class PolicyChange:
         }
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Value):
     """The policies of some classes against those of a store; print it for a table."""
 
     changes: tuple[PolicyChange, ...]

@@ -12,15 +12,18 @@ float32 arrays. ``where`` is a RushDB filter document (`query.md`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, Union
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, Union
 
-import numpy as np
-import numpy.typing as npt
+from .value import Value, shown_short
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Similarity: TypeAlias = Literal["cosine", "euclidean"]
 Source: TypeAlias = Literal["external", "managed"]
-Float32: TypeAlias = npt.NDArray[np.float32]
+Float32: TypeAlias = "npt.NDArray[np.float32]"
 StoredValue: TypeAlias = Union[str, int, float, bool, "list[str]", "list[int]", "list[float]", "list[bool]"]
 Where: TypeAlias = Mapping[str, Any]
 
@@ -31,8 +34,7 @@ R_co = TypeVar("R_co", covariant=True)
 # -- values -------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(Value):
     """The five fields that make a policy what it is (guide, "Index signature uniqueness").
 
     ``dims`` is None for a managed policy whose embedder is not known yet (R28).
@@ -49,8 +51,7 @@ class Signature:
         return f"{self.label}.{self.property} {self.source} {self.similarity} {dims}"
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Value):
     """An index policy as the store keeps it. Times are ISO 8601 UTC texts (R1)."""
 
     id: str
@@ -60,8 +61,7 @@ class Policy:
     updated_at: str
 
 
-@dataclass(frozen=True)
-class Coverage:
+class Coverage(Value):
     """How far a policy reaches: records of the label that have the property, and vectors held."""
 
     records: int
@@ -84,12 +84,21 @@ class StoredRecord(NamedTuple):
     score: float | None = None
     texts: frozenset[str] = frozenset()
 
+    def __repr__(self) -> str:
+        vectors = ", ".join(map(str, self.vectors or ()))
+        return (
+            f"StoredRecord({self.id!r}, {self.label!r}, {self.data!r}, vectors of [{vectors}], {self.score})"
+        )
+
 
 class VectorWrite(NamedTuple):
     """A vector for the policy of that signature; None takes the stored one away."""
 
     signature: Signature
     vector: Float32 | None
+
+    def __repr__(self) -> str:
+        return f"VectorWrite({self.signature}, {shown_short(self.vector)})"
 
 
 class VectorGuard(NamedTuple):
@@ -151,6 +160,9 @@ class InlineVector(NamedTuple):
     vector: Float32
     similarity: str | None = None
 
+    def __repr__(self) -> str:
+        return f"InlineVector({self.property!r}, {shown_short(self.vector)}, {self.similarity!r})"
+
 
 class ImportRow(NamedTuple):
     """A row of an import; ``parent`` is the index of an earlier row (nested JSON, R19)."""
@@ -168,8 +180,7 @@ class Order(NamedTuple):
     descending: bool = False
 
 
-@dataclass(frozen=True)
-class RecordQuery:
+class RecordQuery(Value):
     """Which records, in what order, and how much of each.
 
     ``labels`` empty means any. ``order`` empty means by ascending id; ids break
@@ -177,7 +188,7 @@ class RecordQuery:
     """
 
     labels: tuple[str, ...]
-    where: Where = field(default_factory=dict[str, Any])
+    where: Where = MappingProxyType({})
     order: tuple[Order, ...] = ()
     limit: int | None = None
     offset: int = 0
@@ -185,8 +196,7 @@ class RecordQuery:
     vectors: tuple[Signature, ...] = ()
 
 
-@dataclass(frozen=True)
-class Capabilities:
+class Capabilities(Value):
     """What a store can do, as data; operations read it before they send anything."""
 
     store: str
@@ -201,27 +211,22 @@ class Capabilities:
 # -- commands -----------------------------------------------------------------
 
 
-class Command(Generic[R_co]):
+class Command(Value, Generic[R_co]):
     """Something a store can be asked; ``R_co`` is what it answers."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True)
 class ListPolicies(Command["list[Policy]"]):
     """All policies, or a label's; oldest first."""
 
     label: str | None = None
 
 
-@dataclass(frozen=True)
 class CreatePolicy(Command[Policy]):
     """`PolicyExists` on the same signature, `PolicyConflict` where the property is not text (R2)."""
 
     signature: Signature
 
 
-@dataclass(frozen=True)
 class DeletePolicy(Command[None]):
     """Removes a policy and the vectors it holds; `PolicyMissing`.
 
@@ -233,15 +238,13 @@ class DeletePolicy(Command[None]):
     only_empty: bool = False
 
 
-@dataclass(frozen=True)
 class GetCoverage(Command["list[Coverage]"]):
     """The coverage of each policy, in the order asked; `PolicyMissing`."""
 
     policy_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class UpsertVectors(Command[int]):
+class UpsertVectors(Command[int], eq=False):
     """Sets the vectors of existing records, all or nothing (R7); the number of items.
 
     ``vectors`` are float32 rows, one for each id; the last one wins. `PolicyMissing`,
@@ -252,8 +255,10 @@ class UpsertVectors(Command[int]):
     record_ids: tuple[str, ...]
     vectors: Sequence[Float32]
 
+    def __repr__(self) -> str:
+        return f"UpsertVectors({self.policy_id!r}, {len(self.record_ids)} vectors)"
 
-@dataclass(frozen=True)
+
 class EnsureIndexes(Command[None]):
     """Makes the property indexes (one tuple of properties each) that are not there yet."""
 
@@ -261,8 +266,7 @@ class EnsureIndexes(Command[None]):
     indexes: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, eq=False)
-class SaveRecords(Command["list[Written]"]):
+class SaveRecords(Command["list[Written]"], eq=False):
     """Writes records of one label, in one transaction: all of them or none.
 
     An error about one of them carries its place in ``writes`` as ``index``.
@@ -272,8 +276,7 @@ class SaveRecords(Command["list[Written]"]):
     writes: Sequence[RecordWrite]
 
 
-@dataclass(frozen=True, eq=False)
-class ImportRecords(Command["list[StoredRecord]"]):
+class ImportRecords(Command["list[StoredRecord]"], eq=False):
     """Creates rows as RushDB's clients do, in one transaction; parents come before children.
 
     With ``merge_by``, rows whose label and values match a record update it, all that match
@@ -287,8 +290,7 @@ class ImportRecords(Command["list[StoredRecord]"]):
     relationship: str = "__RUSHDB__RELATION__DEFAULT__"
 
 
-@dataclass(frozen=True, eq=False)
-class PatchRecord(Command[StoredRecord]):
+class PatchRecord(Command[StoredRecord], eq=False):
     """Merges into one record (PATCH), or with ``replace`` puts new data in its place (PUT); `NotFound`.
 
     Vectors that are not given stay (R6, store side).
@@ -301,7 +303,6 @@ class PatchRecord(Command[StoredRecord]):
     replace: bool = False
 
 
-@dataclass(frozen=True)
 class GetRecords(Command["list[StoredRecord]"]):
     """Those of the ids that exist (and have the label, if given), in the order asked."""
 
@@ -310,28 +311,24 @@ class GetRecords(Command["list[StoredRecord]"]):
     vectors: tuple[Signature, ...] = ()
 
 
-@dataclass(frozen=True)
 class FindRecords(Command["list[StoredRecord]"]):
     """The records a query finds, of one snapshot. `QueryError` on what it cannot understand."""
 
     query: RecordQuery
 
 
-@dataclass(frozen=True)
 class CountRecords(Command[int]):
     """How many records match; order, limit and offset of the query do not count."""
 
     query: RecordQuery
 
 
-@dataclass(frozen=True)
 class OpenCursor(Command[str]):
     """Begins to read a query page by page, from one snapshot; the cursor's name."""
 
     query: RecordQuery
 
 
-@dataclass(frozen=True)
 class ReadCursor(Command["list[StoredRecord]"]):
     """The next records of a cursor, at most ``size``; an empty list at the end."""
 
@@ -339,14 +336,12 @@ class ReadCursor(Command["list[StoredRecord]"]):
     size: int
 
 
-@dataclass(frozen=True)
 class CloseCursor(Command[None]):
     """Gives the cursor up; one that is unknown or closed is no error."""
 
     cursor: str
 
 
-@dataclass(frozen=True)
 class UpdateRecords(Command[int]):
     """Sets and removes properties of every record that matches; how many.
 
@@ -360,7 +355,6 @@ class UpdateRecords(Command[int]):
     texts: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
 class DeleteRecords(Command[int]):
     """Deletes every record that matches, with vectors and relationships; how many.
 
@@ -370,8 +364,7 @@ class DeleteRecords(Command[int]):
     query: RecordQuery
 
 
-@dataclass(frozen=True, eq=False)
-class SearchVectors(Command["list[StoredRecord]"]):
+class SearchVectors(Command["list[StoredRecord]"], eq=False):
     """The records nearest to ``vector``, best first, each with its score (R10).
 
     ``query`` says which labels and what condition; its limit and offset page

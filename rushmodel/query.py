@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
 from typing import Any, Generic, NoReturn, TypeVar
 
 from .current import current_database
@@ -26,14 +25,14 @@ from .port import (
     ReadCursor,
     RecordQuery,
 )
+from .value import Value
 
 M = TypeVar("M", bound=Instance)
 
 PAGE = 1000
 
 
-@dataclass(frozen=True, eq=False)
-class Query(Generic[M]):
+class Query(Value, Generic[M], eq=False):
     """Records of one model that satisfy all of its conditions.
 
     Immutable: every method returns a changed copy. Nothing is read before a terminal: `all`,
@@ -56,7 +55,7 @@ class Query(Generic[M]):
         """With further conditions; all of them must hold."""
         schema = schema_of(self.model)
         checked = tuple(check_condition(schema, each) for each in conditions)
-        return replace(self, conditions=(*self.conditions, *checked))
+        return self.replaced(conditions=(*self.conditions, *checked))
 
     def order_by(self, *orders: Order[M]) -> Query[M]:
         """Sorted; later orders decide where earlier ones are equal."""
@@ -66,19 +65,19 @@ class Query(Generic[M]):
                     f"order_by() takes {self.model.__name__}.field.asc() or .desc(), "
                     f"got {type(each).__name__}"
                 )
-        return replace(self, orders=(*self.orders, *orders))
+        return self.replaced(orders=(*self.orders, *orders))
 
     def limit(self, count: int) -> Query[M]:
         """At most so many records."""
-        return replace(self, limited=_whole("limit", count))
+        return self.replaced(limited=_whole("limit", count))
 
     def offset(self, count: int) -> Query[M]:
         """Without the first so many records."""
-        return replace(self, skipped=_whole("offset", count))
+        return self.replaced(skipped=_whole("offset", count))
 
     def with_vectors(self) -> Query[M]:
         """With their vectors."""
-        return replace(self, vectors=True)
+        return self.replaced(vectors=True)
 
     def only(self, *fields: Column[M, Any] | str) -> Query[M]:
         """With these fields alone; reading another one raises `NotLoaded`. The merge key is always read."""
@@ -90,7 +89,7 @@ class Query(Generic[M]):
                 f"{schema.name}: only() takes fields of the class ({', '.join(schema.by_name)}), "
                 f"got {', '.join(map(repr, sorted(unknown))) or 'none'}"
             )
-        return replace(self, fields=frozenset(names | {each.name for each in schema.keys}))
+        return self.replaced(fields=frozenset(names | {each.name for each in schema.keys}))
 
     # -- terminals
 
@@ -219,12 +218,12 @@ class Query(Generic[M]):
 
     def _first(self) -> Operation[M | None]:
         count = 1 if self.limited is None else min(self.limited, 1)
-        found = yield from reading.find(self._loader(), replace(self._stored(), limit=count))
+        found = yield from reading.find(self._loader(), self._stored().replaced(limit=count))
         return found[0] if found else None
 
     def _one_or_none(self) -> Operation[M | None]:
         count = 2 if self.limited is None else min(self.limited, 2)
-        found = yield from reading.find(self._loader(), replace(self._stored(), limit=count))
+        found = yield from reading.find(self._loader(), self._stored().replaced(limit=count))
         if len(found) > 1:
             raise MultipleFound(
                 f"one {self.model.__name__} was asked for, and more than one satisfies {self._conditions()}"
@@ -240,7 +239,7 @@ class Query(Generic[M]):
         return found
 
     def _exists(self) -> Operation[bool]:
-        query = replace(self._stored(), order=(), limit=1, offset=0, properties=(), vectors=())
+        query = self._stored().replaced(order=(), limit=1, offset=0, properties=(), vectors=())
         return bool((yield from ask(FindRecords(query))))
 
     def _delete(self) -> Operation[int]:

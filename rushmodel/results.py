@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, overload
+from typing import Any, Generic, cast, overload
 
 from typing_extensions import TypeVar
+
+from .value import Value
 
 M_co = TypeVar("M_co", covariant=True, default=Any)
 
 
-@dataclass(frozen=True)
-class Hit(Generic[M_co]):
+class Hit(Value, Generic[M_co]):
     """One record that a search found, and how well it matched.
 
     ``score`` is between 0 and 1, best 1 (rule R10): ``(1 + cos) / 2`` for cosine,
@@ -47,7 +47,7 @@ class Hits(Sequence[Hit[M_co]]):
         return len(self._hits)
 
     def __eq__(self, other: object) -> bool:
-        return self._hits == other._hits if isinstance(other, Hits) else NotImplemented
+        return self._hits == cast("Hits[Any]", other)._hits if isinstance(other, Hits) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -56,8 +56,7 @@ class Hits(Sequence[Hit[M_co]]):
         return f"<{len(self)} hits: {shown}{', ...' if len(self) > 3 else ''}>"
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(Value):
     """A record that a bulk save could not write, its place in the iterable, and why."""
 
     position: int
@@ -65,8 +64,7 @@ class Failed:
     error: Exception
 
 
-@dataclass(frozen=True)
-class BulkReport:
+class BulkReport(Value):
     """How a bulk save went: how many records are stored, and which are not."""
 
     saved: int

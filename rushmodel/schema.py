@@ -6,7 +6,6 @@ Planning, saving, loading and the docs read this, never pydantic.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,14 +15,14 @@ from .errors import ModelError
 from .expressions import Column, VectorColumn
 from .fields import OnStale
 from .port import Float32, Signature, Similarity, Source
+from .value import Value
 from .vectors import as_vector
 
 MISSING: Any = object()
 """Stands for "nothing there" where None is a value."""
 
 
-@dataclass(frozen=True)
-class Property:
+class Property(Value):
     """A field that is stored as one property.
 
     ``name`` is the attribute, ``property`` the name in the store. ``default`` makes the
@@ -43,8 +42,7 @@ class Property:
         return self.default is MISSING
 
 
-@dataclass(frozen=True)
-class VectorSpec:
+class VectorSpec(Value):
     """A vector field and the policies it belongs to.
 
     ``property`` is the indexed property. ``text`` is the attribute that holds the text
@@ -87,15 +85,14 @@ class VectorSpec:
         return as_vector(value, dims=self.dims, similarities=self.similarities)
 
 
-@dataclass(frozen=True)
-class ModelSchema:
+class ModelSchema(Value):
     """A model: its label (None for an abstract class), properties, vectors and merge key."""
 
     model: type[Any]
     label: str | None
     properties: tuple[Property, ...]
     vectors: tuple[VectorSpec, ...]
-    columns: dict[str, Column[Any, Any] | VectorColumn[Any]] = field(repr=False)
+    columns: dict[str, Column[Any, Any] | VectorColumn[Any]]
 
     @cached_property
     def name(self) -> str:

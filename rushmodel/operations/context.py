@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from ..port import Capabilities
 
 
-@dataclass
 class Context:
     """Settings of one `Database`, and what it has seen.
 
@@ -16,8 +14,16 @@ class Context:
     those whose policies and property indexes have been looked after here.
     """
 
-    capabilities: Capabilities
-    autosync: bool = True
-    exact: bool = True
-    scope: tuple[type[Any], ...] | None = None
-    prepared: set[type[Any]] = field(default_factory=set[type[Any]])
+    def __init__(
+        self,
+        capabilities: Capabilities,
+        *,
+        autosync: bool = True,
+        exact: bool = True,
+        scope: tuple[type[Any], ...] | None = None,
+    ) -> None:
+        self.capabilities = capabilities
+        self.autosync = autosync
+        self.exact = exact
+        self.scope = scope
+        self.prepared: set[type[Any]] = set()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, get_args
-
-import numpy as np
 
 from ..errors import (
     CapabilityError,
@@ -23,13 +20,13 @@ from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, set_state, state_of
 from ..port import Capabilities, Float32, RecordWrite, StoredValue, VectorGuard, VectorWrite, Written
 from ..schema import MISSING, ModelSchema, Property, VectorSpec
-from ..vectors import fingerprint
+from ..value import Value
+from ..vectors import fingerprint, same_vector
 
 M = TypeVar("M", bound=Instance)
 
 
-@dataclass(frozen=True)
-class SaveOptions:
+class SaveOptions(Value):
     """How to save: ``on_stale`` None leaves it to each field."""
 
     on_stale: OnStale | None = None
@@ -47,8 +44,7 @@ class SaveOptions:
             )
 
 
-@dataclass
-class Draft:
+class Draft(Value, eq=False):
     """One record's write, and the values that are saved once it is done."""
 
     record: Instance
@@ -89,7 +85,7 @@ class _Drafting:
 
     def __init__(self, record: Instance, schema: ModelSchema, state: State, options: SaveOptions) -> None:
         self.record, self.schema, self.state, self.options = record, schema, state, options
-        self.values = record.__dict__
+        self.values = vars(record)
         self.before = state.saved
         self.encoded: dict[str, StoredValue] = {}
         self.unset: list[str] = []
@@ -115,14 +111,14 @@ class _Drafting:
 
     def read_vector(self, spec: VectorSpec) -> None:
         value = self._given(spec)
-        known = self.state.held.get(spec.name)
+        known: Float32 | None = self.state.held.get(spec.name)
         if value is MISSING:
             self._guard(spec, known)
             return
         if value is None:
             self._take_away(spec, known)
             return
-        array: Float32 = known if value is known and not spec.as_list else self._converted(spec, value)
+        array = self._converted(spec, value) if known is None or value is not known else known
         fresh = self._fresh(spec, array, known)
         self.held[spec.name] = array
         if spec.text is None:
@@ -211,7 +207,7 @@ class _Drafting:
         if spec.inline:
             vectors: InlineVectors = self.values["vectors"]
             return spec.name in vectors.fresh or array is not known
-        return array is not known and not (spec.as_list and np.array_equal(array, known))
+        return array is not known and not (spec.as_list and same_vector(array, known))
 
     def _take_away(self, spec: VectorSpec, known: Any) -> None:
         if not spec.optional and not spec.inline:
@@ -273,7 +269,7 @@ def settle(done: Draft, written: Written) -> None:
     state.record_id, state.version = written.id, written.version
     state.saved, state.held = done.saved, done.held
     state.fresh.clear()
-    values = record.__dict__
+    values = vars(record)
     if "vectors" in values:
         values["vectors"].fresh.clear()
     if before is None and not written.created:
@@ -289,8 +285,8 @@ def _take_back(record: Instance, schema: ModelSchema, state: State, written: Wri
     saved = dict(state.saved or {})
     for each in schema.properties:
         stored = written.kept.get(each.property)
-        if stored is not None and record.__dict__.get(each.name) is None and each.name not in given:
-            record.__dict__[each.name] = each.codec.decode(stored)
+        if stored is not None and vars(record).get(each.name) is None and each.name not in given:
+            vars(record)[each.name] = each.codec.decode(stored)
             saved[each.property] = stored
     state.saved = saved
     unread = {
@@ -299,7 +295,7 @@ def _take_back(record: Instance, schema: ModelSchema, state: State, written: Wri
         if not spec.managed and spec.name not in state.held and spec.name not in given
     }
     for name in unread:
-        record.__dict__.pop(name, None)
+        vars(record).pop(name, None)
     state.missing |= unread
 
 
@@ -307,12 +303,12 @@ def _forget(record: Instance, state: State, spec: VectorSpec) -> None:
     """The vector of a field was dropped in the store."""
     state.held.pop(spec.name, None)
     if spec.inline:
-        vectors: InlineVectors = record.__dict__["vectors"]
+        vectors: InlineVectors = vars(record)["vectors"]
         vectors.forget(spec.name)
     elif spec.optional:
-        record.__dict__[spec.name] = None
+        vars(record)[spec.name] = None
     else:
-        record.__dict__.pop(spec.name, None)
+        vars(record).pop(spec.name, None)
         state.missing |= {spec.name}
         state.with_vectors = True
 
@@ -327,8 +323,8 @@ def cloned(record: M) -> M:
     for name in sorted(state.missing):
         getattr(record, name)  # raises, naming the field
     made = copy.deepcopy(record)
-    if "vectors" in made.__dict__:
-        vectors: InlineVectors = made.__dict__["vectors"]
+    if "vectors" in vars(made):
+        vectors: InlineVectors = vars(made)["vectors"]
         if vectors.unread:
             raise VectorsNotLoaded(
                 f"{type(record).__name__}: a clone would lack the vectors of {sorted(vectors.unread)}; "

@@ -82,7 +82,7 @@ def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]
     )
     (written,) = yield from ask(SaveRecords(label, (write,)))
     for name in key:
-        record.__dict__[name] = trial.__dict__[name]
+        vars(record)[name] = vars(trial)[name]
     state.version = written.version
     state.saved = {**(state.saved or {}), **data}
     return record

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from ..errors import AmbiguousSearch, CapabilityError, NotSaved, QueryError, VectorError, VectorsNotLoaded
 from ..expressions import Column, Condition, VectorColumn
@@ -14,6 +13,7 @@ from ..loading import Loader, stored_vector
 from ..port import Float32, GetRecords, RecordQuery, SearchVectors, Similarity
 from ..results import Hit, Hits
 from ..schema import ModelSchema, VectorSpec
+from ..value import Value
 from ..vectors import as_vector
 from .context import Context
 from .reading import signatures_to_read
@@ -21,8 +21,7 @@ from .reading import signatures_to_read
 M = TypeVar("M", bound=Instance)
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(Value):
     """What `Model.search` was asked."""
 
     query: object
@@ -101,7 +100,7 @@ def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
             f"a condition on {condition.model.__name__} says nothing about {schema.name}",
             model=schema.model,
         )
-    return condition
+    return cast("Condition[Any]", condition)
 
 
 def _check(schema: ModelSchema, wanted: Search) -> None:
@@ -132,8 +131,12 @@ def _candidates(
     schema: ModelSchema, wanted: Search, length: int | None
 ) -> list[tuple[VectorSpec, Similarity]]:
     """Field and similarity pairs of that length, then of ``on``, then of ``similarity``."""
-    every = [(spec, each) for spec in schema.vectors for each in spec.similarities]
-    fitting = [pair for pair in every if length is None or pair[0].dims == length]
+    fitting: list[tuple[VectorSpec, Similarity]] = [
+        (spec, each)
+        for spec in schema.vectors
+        for each in spec.similarities
+        if length is None or spec.dims == length
+    ]
     if not fitting:
         lengths = ", ".join(f"{spec.name}: {spec.dims}" for spec in schema.vectors)
         raise VectorError(
