@@ -34,8 +34,10 @@ class RecordId:
             return Column[Any, str](owner, "record_id", "$id", TEXT)
         return state_of(instance).record_id
 
-    def __set__(self, instance: Any, value: object) -> None:
-        raise AttributeError("record_id is given by the store when the record is saved")
+    if not TYPE_CHECKING:  # to a checker it is a class variable, which an instance cannot assign
+
+        def __set__(self, instance: Any, value: object) -> None:
+            raise AttributeError("record_id is given by the store when the record is saved")
 
 
 class State:
