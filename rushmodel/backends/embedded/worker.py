@@ -1,0 +1,47 @@
+"""The embedded store for event loops: the same backend on one worker thread."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from ...port import Capabilities, Command
+from .backend import EmbeddedBackend
+
+R = TypeVar("R")
+
+
+class AsyncEmbedded:
+    """An `AsyncBackend` over an `EmbeddedBackend`, which stays usable beside it.
+
+    One thread is enough, since the store carries out one command at a time. A
+    command whose task is cancelled while it runs is carried out all the same.
+    """
+
+    def __init__(self, backend: EmbeddedBackend) -> None:
+        self._backend = backend
+        self._thread: ThreadPoolExecutor | None = None
+        self._process = os.getpid()
+
+    def __repr__(self) -> str:
+        return f"AsyncEmbedded({self._backend!r})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._backend.capabilities
+
+    async def execute(self, command: Command[R]) -> R:
+        """Carry a command out on the worker thread; see `EmbeddedBackend.execute`."""
+        if self._thread is None or self._process != os.getpid():  # threads do not survive a fork
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="rushmodel")
+            self._process = os.getpid()
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._backend.execute, command)
+
+    def close(self) -> None:
+        """Close the backend once the commands that were begun are done, and end the thread."""
+        thread, self._thread = self._thread, None
+        if thread is not None and self._process == os.getpid():
+            thread.shutdown()
+        self._backend.close()
