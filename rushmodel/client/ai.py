@@ -1,0 +1,115 @@
+"""``db.ai``: vector search and index policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import CapabilityError, QueryError
+from ..flow import run
+from ..operations import raw_policies
+from ..port import Backend, Coverage, Policy
+from .results import ApiResponse, RecordSearchResult
+
+if TYPE_CHECKING:
+    from .rushdb import RushDB
+
+PolicyDocument: TypeAlias = "dict[str, Any]"
+"""``id projectId label propertyName modelKey sourceType similarityFunction dimensions
+vectorPropertyName enabled status createdAt updatedAt`` (R1). ``dimensions`` is None for a managed
+index that waits for an embedder; ``status`` "awaiting_vectors", "ready" or "pending" (R3, R28)."""
+
+
+class IndexesAPI:
+    """Index policies. Errors are documented in `rushmodel.operations.raw_policies`."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def find(self) -> ApiResponse[list[PolicyDocument]]:
+        """All policies, oldest first."""
+        return ApiResponse([*map(policy_document, run(self._backend, raw_policies.list_policies()))])
+
+    def create(self, params: Mapping[str, Any]) -> ApiResponse[PolicyDocument]:
+        """Create a policy.
+
+        Args:
+            params: ``label`` and ``propertyName``; ``sourceType`` "managed" (default) or
+                "external", the same as ``external: True``, which needs ``dimensions``;
+                ``similarityFunction`` "cosine" (default) or "euclidean".
+        """
+        return ApiResponse(policy_document(run(self._backend, raw_policies.create_policy(params))))
+
+    def delete(self, index_id: str) -> ApiResponse[dict[str, bool]]:
+        """Delete a policy and its vectors: ``{"deleted": True, "queued": True}``."""
+        run(self._backend, raw_policies.delete_policy(index_id))
+        return ApiResponse(dict(DELETED))
+
+    def stats(self, index_id: str) -> ApiResponse[dict[str, int]]:
+        """``totalRecords`` of the label that have the property, and ``indexedRecords``, the vectors."""
+        return ApiResponse(stats_document(run(self._backend, raw_policies.policy_coverage(index_id))))
+
+    def upsert_vectors(self, index_id: str, params: Mapping[str, Any]) -> ApiResponse[dict[str, int]]:
+        """Set the vectors of existing records, all or none; again is no change.
+
+        Args:
+            params: ``{"items": [{"recordId": id, "vector": numbers}]}``.
+        """
+        count = run(self._backend, raw_policies.upsert_vectors(index_id, params))
+        return ApiResponse({"updated": count, "requested": count})
+
+
+class AIAPI:
+    """Vector search, and `indexes`."""
+
+    def __init__(self, client: RushDB, backend: Backend) -> None:
+        self._client = client
+        self.indexes = IndexesAPI(backend)
+
+    def search(
+        self, prompt: str | Mapping[str, Any], current_query: Mapping[str, Any] | None = None
+    ) -> RecordSearchResult:
+        """As ``records.vector_search``; a prompt in words is a `CapabilityError`."""
+        return self._client.records.vector_search(search_params(prompt, current_query))
+
+
+DELETED = {"deleted": True, "queued": True}
+"""What the deletion of a policy answers (trace 02). Nothing is queued here: it is done."""
+
+
+def search_params(prompt: str | Mapping[str, Any], current_query: object) -> Mapping[str, Any]:
+    """The parameters of a vector search; `CapabilityError` for a prompt that a language model would read."""
+    if isinstance(prompt, str):
+        raise CapabilityError(
+            "ai.search(): no language model is connected that could read a prompt; use"
+            " ai.search({'labels': [...], 'propertyName': ..., 'queryVector': [...]})",
+            missing="language model",
+        )
+    if current_query is not None:
+        raise QueryError("ai.search(): current_query goes with a prompt in words", key="current_query")
+    return prompt
+
+
+def policy_document(policy: Policy) -> PolicyDocument:
+    """A policy as the server describes it (R1); a store of its own is no project and has no models."""
+    signature = policy.signature
+    vector_property = ("_emb", signature.source, signature.similarity, signature.dims)
+    return {
+        "id": policy.id,
+        "projectId": "",
+        "label": signature.label,
+        "propertyName": signature.property,
+        "modelKey": "",
+        "sourceType": signature.source,
+        "similarityFunction": signature.similarity,
+        "dimensions": signature.dims,
+        "vectorPropertyName": "_".join(str(part) for part in vector_property if part is not None),
+        "enabled": True,
+        "status": policy.status,
+        "createdAt": policy.created_at,
+        "updatedAt": policy.updated_at,
+    }
+
+
+def stats_document(coverage: Coverage) -> dict[str, int]:
+    return {"totalRecords": coverage.records, "indexedRecords": coverage.vectors}
