@@ -56,7 +56,13 @@ class Row(BaseModel):
 
 def values(at: int) -> dict[str, object]:
     body = f"The body of article {at}, of about the length that an abstract has. " * 4
-    return {"title": f"Article {at}", "body": body, "year": 1900 + at % 120, "rating": at / 7, "draft": at % 2 == 0}
+    return {
+        "title": f"Article {at}",
+        "body": body,
+        "year": 1900 + at % 120,
+        "rating": at / 7,
+        "draft": at % 2 == 0,
+    }
 
 
 def raw_store(path: Path, synchronous: str) -> sqlite3.Connection:
@@ -84,7 +90,8 @@ def saves(folder: Path, count: int, durability: str) -> tuple[list[float], list[
     for attempt in range(ROUNDS):
         db = connect(folder / f"{durability}{attempt}.db", durability=durability, default=True)  # type: ignore[arg-type]
         made = [
-            Article.model_validate({"slug": f"s{at}", **values(at), "embedding": vectors[at]}) for at in range(count)
+            Article.model_validate({"slug": f"s{at}", **values(at), "embedding": vectors[at]})
+            for at in range(count)
         ]
         made[0].save()
         ours.append(time_of(lambda made=made: [article.save() for article in made[1:]]))  # type: ignore[misc]
@@ -92,11 +99,14 @@ def saves(folder: Path, count: int, durability: str) -> tuple[list[float], list[
         connection = raw_store(folder / f"raw{durability}{attempt}.db", synchronous)
         rows = [(f"s{at}", *values(at).values()) for at in range(count)]
 
-        def insert(rows: list[tuple[object, ...]] = rows, connection: sqlite3.Connection = connection) -> None:
+        def insert(
+            rows: list[tuple[object, ...]] = rows, connection: sqlite3.Connection = connection
+        ) -> None:
             for row, vector in zip(rows[1:], vectors[1:], strict=True):
                 connection.execute("BEGIN IMMEDIATE")
                 at = connection.execute(
-                    "INSERT INTO articles(slug, title, body, year, rating, draft) VALUES (?, ?, ?, ?, ?, ?)", row
+                    "INSERT INTO articles(slug, title, body, year, rating, draft) VALUES (?, ?, ?, ?, ?, ?)",
+                    row,
                 ).lastrowid
                 connection.execute("INSERT INTO vectors VALUES (?, ?)", (at, vector.tobytes()))
                 connection.execute("COMMIT")

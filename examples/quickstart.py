@@ -11,7 +11,7 @@ class Doc(Model):
     embedding: Vector = VectorField(dims=3, similarity="cosine", property="content")
 
 
-db = connect("memory://")  # or "docs.db", or "https://host/api/v1" with token=...
+db = connect("memory://")  # or a file: "docs.db"
 db.sync()  # creates the index policy that Doc asks for
 
 Doc(title="Alpha", content="First article", embedding=[1, 0, 0]).save()

@@ -5,41 +5,28 @@ Each error names class and field and says what to write instead.
 
 from __future__ import annotations
 
-import datetime as dt
-import enum
-import types
 import warnings
-from decimal import Decimal
-from typing import Any, Literal, NewType, TypeVar, Union, get_args, get_origin
-from uuid import UUID
+from collections.abc import Callable
+from typing import Any
 
-import typing_extensions
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from . import codecs
-from .codecs import Codec
+from .annotations import is_open, mentions_vector, property_codec, show
 from .errors import ModelError
 from .expressions import Column, VectorColumn
-from .fields import (
-    Field,
-    OptionalVector,
-    PropertyOptions,
-    Vector,
-    VectorKind,
-    VectorOptions,
-    options_of,
-    vector_kind,
-)
+from .fields import PropertyOptions, VectorKind, VectorOptions, options_of, vector_kind
 from .names import LABEL, RESERVED, property_name_error
 from .port import Signature
-from .schema import MISSING, ModelSchema, Property, VectorSpec
+from .schema import ModelSchema, Property, VectorSpec
 
 VECTORS = "vectors"
 """The field that models with ``Annotated[str, VectorField(...)]`` get for their vectors."""
 
 LARGEST_DIMS = 4096
+SIMILARITIES = ("cosine", "euclidean")
 
 
 class VectorsWithoutKey(UserWarning):
@@ -56,7 +43,7 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
     Raises:
         ModelError: Anything about the class that could not be stored, or not told apart.
     """
-    if label is not None and not LABEL.match(label):
+    if label is not None and not (isinstance(label, str) and LABEL.match(label)):
         raise ModelError(
             f"{cls.__name__}: the label {label!r} is not letters, digits and '_' (rule R2). "
             f'Write class {cls.__name__}(Model, label="...")',
@@ -78,14 +65,14 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
         of_property, of_vector = options_of(info)
         kind = vector_kind(info.annotation)
         if of_vector is not None:
-            kind = _check_vector(cls, name, kind, of_vector)
+            kind = _check_vector(cls, name, kind, of_vector, info)
             vectors.append(_vector(name, kind, of_vector, label))
             if not kind.text:
                 columns[name] = VectorColumn(cls, name)
                 continue
-        elif _mentions(info.annotation, Vector) or _mentions(info.annotation, OptionalVector):
-            raise _error(cls, name, f"a {_show(info.annotation)} needs a VectorField(dims=...)")
-        if label is None and _open(info.annotation):
+        elif mentions_vector(info.annotation):
+            raise _error(cls, name, f"a {show(info.annotation)} needs a VectorField(dims=...)")
+        if label is None and is_open(info.annotation):
             continue  # a generic base: its subclasses say what it holds
         made = _property(cls, name, info, of_property or PropertyOptions())
         properties.append(made)
@@ -115,15 +102,17 @@ def _property(cls: type[Any], name: str, info: FieldInfo, options: PropertyOptio
     problem = property_name_error(stored)
     if problem:
         raise _error(cls, name, f"it would be stored as {stored!r}, and {problem}. Write field(name='...')")
-    annotation, optional = _unwrapped(cls, name, info.annotation)
-    codec = (
-        codecs.json_codec(info.annotation)
-        if options.json
-        else _codec(cls, name, annotation, options, item=False)
-    )
+    if options.naive not in (None, "utc"):
+        raise _error(cls, name, f"naive= is 'utc' or left out, got {options.naive!r}")
+    try:
+        codec, optional = property_codec(
+            info.annotation, options, enum_values=bool(cls.model_config.get("use_enum_values"))
+        )
+    except ValueError as error:
+        raise _error(cls, name, str(error)) from None
     if options.key:
         if optional:
-            raise _error(cls, name, f"a merge key is never None; write Field[{_show(annotation)}]")
+            raise _error(cls, name, f"a merge key is never None; write Field[{codec.name}]")
         if not codec.keyable:
             raise _error(
                 cls, name, f"{codec.name} cannot be a merge key; use str, int, UUID, date or an Enum"
@@ -134,119 +123,43 @@ def _property(cls: type[Any], name: str, info: FieldInfo, options: PropertyOptio
         raise _error(cls, name, "as_number= is for Decimal fields")
     if options.index and not codec.filters:
         raise _error(cls, name, "a JSON field takes no conditions, so an index would never be used")
-    default: Any = MISSING
-    if info.default_factory is not None:
-        default = info.default_factory
-    elif info.default is not PydanticUndefined:
+    default: Callable[[dict[str, Any]], Any] | None = None
+    if not info.is_required():
         value = info.default
-        if value is not None or not optional:
+        if info.default_factory is None and (value is not None or not optional):
             try:
                 codec.encode(value)
             except ValueError as error:
                 raise _error(cls, name, f"the default cannot be stored: {error}") from None
-        default = lambda: value  # noqa: E731
+
+        def default(values: dict[str, Any]) -> Any:
+            return info.get_default(call_default_factory=True, validated_data=values)
+
     return Property(name, stored, codec, optional, options.key, options.index, default)
-
-
-def _codec(cls: type[Any], name: str, annotation: Any, options: PropertyOptions, *, item: bool) -> Codec:
-    origin = get_origin(annotation)
-    if origin is list and not item:
-        (inner,) = get_args(annotation) or (None,)
-        inner, optional = _unwrapped(cls, name, inner)
-        if inner is None or optional:
-            raise _error(cls, name, "a list says what it holds, and never None: list[str], list[float] ...")
-        return codecs.list_codec(_codec(cls, name, inner, options, item=True))
-    if origin is Literal or origin is typing_extensions.Literal:
-        values = get_args(annotation)
-        return codecs.literal_codec(values, _codec_of_values(cls, name, values))
-    if isinstance(annotation, type):
-        if issubclass(annotation, enum.Enum):
-            values = tuple(member.value for member in annotation)
-            return codecs.enum_codec(annotation, _codec_of_values(cls, name, values))
-        if annotation is dt.datetime:
-            return codecs.NAIVE_UTC if options.naive == "utc" else codecs.DATETIME
-        if annotation is Decimal:
-            return codecs.DECIMAL_NUMBER if options.as_number else codecs.DECIMAL
-        if annotation in _CODECS:
-            return _CODECS[annotation]
-    hint = "declare it with field(json=True) to store it as JSON text"
-    if isinstance(annotation, TypeVar):
-        hint = f"give {_show(annotation)} a type: class IntBox(Box[int])"
-    elif _mentions(annotation, Field):
-        hint = "write the whole type inside: Field[int | None]"
-    raise _error(
-        cls,
-        name,
-        f"{_show(annotation)} cannot be stored as one property. Stored are str, int, float, bool, datetime, "
-        f"date, time, UUID, Enum, Decimal, Literal and lists of one of them, each optionally None; {hint}",
-    )
-
-
-_CODECS: dict[Any, Codec] = {
-    str: codecs.TEXT,
-    int: codecs.INT,
-    float: codecs.FLOAT,
-    bool: codecs.BOOL,
-    dt.date: codecs.DATE,
-    dt.time: codecs.TIME,
-    UUID: codecs.UUID_TEXT,
-}
-
-
-def _codec_of_values(cls: type[Any], name: str, values: tuple[Any, ...]) -> Codec:
-    kinds: set[type[Any]] = set(map(type, values))
-    if len(kinds) == 1:
-        kind = kinds.pop()
-        for base, codec in (
-            (str, codecs.TEXT),
-            (bool, codecs.BOOL),
-            (int, codecs.INT),
-            (float, codecs.FLOAT),
-        ):
-            if kind is base or (base is not bool and issubclass(kind, base) and kind is not bool):
-                return codec
-        raise _error(cls, name, f"values of {kind.__name__} cannot be stored; use str or int values")
-    raise _error(cls, name, "the values must all be str, or all int: one property has one type")
-
-
-def _unwrapped(cls: type[Any], name: str, annotation: Any) -> tuple[Any, bool]:
-    """The type itself, without Field, Annotated, NewType and aliases; and whether None is allowed."""
-    optional = False
-    while True:
-        origin = get_origin(annotation)
-        if origin is Field:
-            (annotation,) = get_args(annotation)
-        elif annotation is Field:
-            raise _error(cls, name, "Field says what it holds: Field[str]")
-        elif origin is typing_extensions.Annotated:
-            annotation = get_args(annotation)[0]
-        elif isinstance(annotation, NewType):
-            annotation = annotation.__supertype__
-        elif isinstance(annotation, typing_extensions.TypeAliasType):
-            annotation = annotation.__value__
-        elif origin is Union or origin is types.UnionType:
-            members = [member for member in get_args(annotation) if member is not type(None)]
-            if any(get_origin(member) is Field for member in members):
-                raise _error(cls, name, "write the whole type inside: Field[int | None]")
-            if len(members) != 1 or len(members) == len(get_args(annotation)):
-                return annotation, optional
-            annotation, optional = members[0], True
-        else:
-            return annotation, optional
 
 
 # -- vectors ------------------------------------------------------------------
 
 
-def _check_vector(cls: type[Any], name: str, kind: VectorKind | None, options: VectorOptions) -> VectorKind:
+def _check_vector(
+    cls: type[Any], name: str, kind: VectorKind | None, options: VectorOptions, info: FieldInfo
+) -> VectorKind:
     if kind is None:
-        raise _error(
-            cls, name, "a VectorField is for Vector, OptionalVector, list[float], or str (the indexed text)"
-        )
+        way = "Vector, Vector[list[float]], OptionalVector, list[float], or Annotated[str, VectorField(...)]"
+        raise _error(cls, name, f"a VectorField is for {way}, not for {show(info.annotation)}")
+    if sum(isinstance(each, VectorOptions) for each in info.metadata) > 1:
+        raise _error(cls, name, "one VectorField a field; for two policies give similarity a tuple")
+    if not kind.text:
+        if info.default_factory is not None:
+            raise _error(cls, name, "a vector has no default_factory; its only default is None")
+        if info.default is not PydanticUndefined and info.default is not None:
+            raise _error(cls, name, "the only default of a vector is None, on an OptionalVector")
+        if info.default is None and not kind.optional and options.source == "external":
+            raise _error(cls, name, "default=None is for an OptionalVector")
     dims: Any = options.dims
     if type(dims) is not int or not 1 <= dims <= LARGEST_DIMS:
         raise _error(cls, name, f"dims must be a whole number from 1 to {LARGEST_DIMS}, got {dims!r}")
-    if not options.similarities or set(options.similarities) - {"cosine", "euclidean"}:
+    if not options.similarities or any(each not in SIMILARITIES for each in options.similarities):
         raise _error(
             cls,
             name,
@@ -362,20 +275,3 @@ def reserved_name_error(model: str, name: str) -> ModelError:
 
 def _error(cls: type[Any], name: str, reason: str) -> ModelError:
     return ModelError(f"{cls.__name__}.{name}: {reason}", model=cls, field=name)
-
-
-def _mentions(annotation: Any, wanted: type[Any]) -> bool:
-    origin = get_origin(annotation) or annotation
-    if isinstance(origin, type) and issubclass(origin, wanted):
-        return True
-    return any(_mentions(part, wanted) for part in get_args(annotation))
-
-
-def _open(annotation: Any) -> bool:
-    return isinstance(annotation, TypeVar) or any(_open(part) for part in get_args(annotation))
-
-
-def _show(annotation: Any) -> str:
-    return (
-        annotation.__name__ if isinstance(annotation, type) and not get_args(annotation) else str(annotation)
-    )

@@ -11,13 +11,14 @@ import datetime as dt
 import enum
 import json
 import math
+import re
 import sys
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 from uuid import UUID
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from .value import Value
 
@@ -115,7 +116,11 @@ def _encode_datetime(value: Any) -> str:
             "the datetime has no time zone; give it one, or declare field(naive='utc') to read it as UTC"
         )
     # The one text form of the design; isoformat leaves a zero fraction out by itself.
-    return value.astimezone(dt.timezone.utc).replace(tzinfo=None).isoformat() + "Z"
+    try:
+        moment = value.astimezone(dt.timezone.utc)
+    except OverflowError:
+        raise ValueError("in UTC the datetime lies outside of the years 1 to 9999") from None
+    return moment.replace(tzinfo=None).isoformat() + "Z"
 
 
 def _encode_naive_utc(value: Any) -> str:
@@ -126,15 +131,27 @@ def _encode_naive_utc(value: Any) -> str:
 
 def _decode_datetime(value: Any) -> dt.datetime:
     text = _decode_text(value)
-    if sys.version_info < (3, 11) and text.endswith("Z"):
-        text = text[:-1] + "+00:00"
+    if sys.version_info < (3, 11):
+        text = _for_python_3_10(text)
     try:
         moment = dt.datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("expected an ISO 8601 datetime") from None
     if moment.tzinfo is None:
         raise ValueError("expected a datetime with a time zone")
-    return moment.astimezone(dt.timezone.utc)
+    try:
+        return moment.astimezone(dt.timezone.utc)
+    except OverflowError:
+        raise ValueError("in UTC the datetime lies outside of the years 1 to 9999") from None
+
+
+def _for_python_3_10(text: str) -> str:
+    """The one form of ISO 8601 that ``fromisoformat`` of Python 3.10 reads: six digits, and +hh:mm."""
+    found = re.fullmatch(r"(.{19})(?:\.(\d+))?(?:Z|([+-]\d\d):?(\d\d))", text)
+    if found is None:
+        return text
+    second, fraction, hours, minutes = found.groups(default="")
+    return f"{second}.{fraction[:6].ljust(6, '0')}{hours or '+00'}:{minutes or '00'}"
 
 
 def _encode_date(value: Any) -> str:
@@ -221,7 +238,9 @@ def _decode_decimal(value: Any) -> Decimal:
 def _encode_decimal_number(value: Any) -> float:
     if not isinstance(value, Decimal):
         raise ValueError(f"expected Decimal, got {_kind(value)}")
-    number = _encode_float(float(value)) if value.is_finite() else math.nan
+    if not value.is_finite():
+        raise ValueError(f"expected a finite number, got {value}")
+    number = _encode_float(float(value))
     if Decimal(repr(number)) != value:
         raise ValueError(
             f"{value} is not exactly a floating point number; declare the field without as_number=True"
@@ -234,6 +253,7 @@ def _decode_decimal_number(value: Any) -> Decimal:
 
 
 TEXT = Codec("str", encode_text, _decode_text, str, ordered=True, text=True, keyable=True)
+RECORD_ID = Codec("record ids", encode_text, _decode_text, str)
 INT = Codec("int", _encode_int, _decode_int, int, ordered=True, keyable=True)
 FLOAT = Codec("float", _encode_float, _decode_float, float, ordered=True)
 BOOL = Codec("bool", _bool, _bool, bool)
@@ -246,16 +266,22 @@ DECIMAL = Codec("Decimal", _encode_decimal, _decode_decimal)
 DECIMAL_NUMBER = Codec("Decimal", _encode_decimal_number, _decode_decimal_number, ordered=True)
 
 
-def enum_codec(cls: type[enum.Enum], value: Codec) -> Codec:
-    """Members of an enum, stored by value."""
+def enum_codec(cls: type[enum.Enum], value: Codec, *, as_value: bool = False) -> Codec:
+    """Members of an enum, stored by value.
+
+    ``as_value``: instances hold the value, too (pydantic's ``use_enum_values``).
+    """
 
     def encode(member: Any) -> Any:
+        if as_value and not isinstance(member, cls):
+            member = cls(member)
         if not isinstance(member, cls):
             raise ValueError(f"expected {cls.__name__}, got {_kind(member)}")
         return value.encode(member.value)
 
-    def decode(stored: Any) -> enum.Enum:
-        return cls(value.decode(stored))
+    def decode(stored: Any) -> Any:
+        member = cls(value.decode(stored))
+        return member.value if as_value else member
 
     return Codec(cls.__name__, encode, decode, keyable=value.keyable)
 
@@ -308,6 +334,15 @@ def json_codec(annotation: Any) -> Codec:
         return adapter.validate_json(_decode_text(stored))
 
     return Codec("json", encode, decode, filters=False)
+
+
+def takes_none(annotation: Any) -> bool:
+    """Whether pydantic accepts None for the annotation; `Any` and unions do not say so by themselves."""
+    try:
+        TypeAdapter(annotation).validate_python(None)
+    except ValidationError:
+        return False
+    return True
 
 
 def _list(value: Any) -> list[Any]:

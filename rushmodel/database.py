@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -15,7 +16,7 @@ from .errors import ConfigurationError
 from .flow import Operation, arun, run
 from .instance import Instance
 from .metaclass import schema_of
-from .opening import Durability, Store, open_store
+from .opening import Durability, Store, locate, open_store, url_of
 from .operations import planning
 from .operations.context import Context
 from .plan import Plan
@@ -63,12 +64,9 @@ def connect(
             if not (isinstance(model, type) and issubclass(model, Instance)):
                 raise ConfigurationError(f"models= takes model classes, got {model!r}")
             schema_of(model).concrete_label()
-    store = open_store(location, token=token, durability=durability)
-    try:
-        current.check_default(store.url, default)
-    except ConfigurationError:
-        store.backend.close()
-        raise
+    named = locate(location, token=token)
+    current.check_default(url_of(named), default)
+    store = open_store(named, durability=durability)
     database = Database(
         store, Context(store.backend.capabilities, autosync=autosync, exact=exact, scope=scope)
     )
@@ -129,7 +127,7 @@ class Database:
     def close(self) -> None:
         """Close the store, and give up the place of the default database; twice is harmless."""
         current.leave_default(self)
-        self._store.backend.close()
+        self._store.close()
 
     def run(self, operation: Operation[R]) -> R:
         """Carry an operation out, in the calling thread."""
@@ -176,7 +174,7 @@ class AsyncDatabase:
 
     async def close(self) -> None:
         """As `Database.close`."""
-        self._database.close()
+        await asyncio.to_thread(self._database.close)
 
     def __repr__(self) -> str:
         return f"<AsyncDatabase {self._database.url}>"

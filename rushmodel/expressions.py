@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Generic, NoReturn, TypeVar, cast, overload
 
-from .codecs import DECIMAL, DECIMAL_SEPARATOR, TEXT, Codec, canonical_decimal
+from .codecs import DATETIME, DECIMAL, DECIMAL_SEPARATOR, NAIVE_UTC, TEXT, Codec, canonical_decimal
 from .errors import QueryError
 from .port import Order as StoredOrder
 from .value import Value
@@ -71,14 +71,14 @@ class Column(Value, Generic[M_contra, T], eq=False):
     def __eq__(self, other: T | None) -> Condition[M_contra]:  # type: ignore[override]
         if other is None:
             return self._where(None)
-        if self.codec is DECIMAL:
+        if self._is_decimal(other):
             return Condition(self._decimal(other), self.model)
         return self._where(self._operand("==", other))
 
     def __ne__(self, other: T | None) -> Condition[M_contra]:  # type: ignore[override]
         if other is None:
             return self.exists()
-        if self.codec is DECIMAL:
+        if self._is_decimal(other):
             return Condition({"$not": self._decimal(other)}, self.model)
         return self._where({"$ne": self._operand("!=", other)})
 
@@ -107,9 +107,10 @@ class Column(Value, Generic[M_contra, T], eq=False):
     def in_(self, values: Iterable[T]) -> Condition[M_contra]: ...
     def in_(self, values: Iterable[Any]) -> Condition[Any]:
         """One of ``values``; for a list field, any of its items is."""
-        if self.codec is DECIMAL:
-            return Condition({"$or": [self._decimal(value) for value in _several(self, values)]}, self.model)
-        return self._where({"$in": [self._operand("in_", value) for value in _several(self, values)]})
+        several = _several(self, values)
+        if several and self._is_decimal(several[0]):
+            return Condition({"$or": [self._decimal(value) for value in several]}, self.model)
+        return self._where({"$in": [self._operand("in_", value) for value in several]})
 
     @overload
     def not_in(self: Column[M, list[E]], values: Iterable[E]) -> Condition[M]: ...
@@ -117,10 +118,10 @@ class Column(Value, Generic[M_contra, T], eq=False):
     def not_in(self, values: Iterable[T]) -> Condition[M_contra]: ...
     def not_in(self, values: Iterable[Any]) -> Condition[Any]:
         """The field is there and none of ``values``; for a list field, none of its items is (R20)."""
-        if self.codec is DECIMAL:
-            where = {"$or": [self._decimal(value) for value in _several(self, values)]}
-            return Condition({"$not": where}, self.model)
-        return self._where({"$nin": [self._operand("not_in", value) for value in _several(self, values)]})
+        several = _several(self, values)
+        if several and self._is_decimal(several[0]):
+            return Condition({"$not": {"$or": [self._decimal(value) for value in several]}}, self.model)
+        return self._where({"$nin": [self._operand("not_in", value) for value in several]})
 
     def is_none(self) -> Condition[M_contra]:
         """The field is None: the record has no such property."""
@@ -130,22 +131,35 @@ class Column(Value, Generic[M_contra, T], eq=False):
         """The field is not None: the record has the property."""
         return self._where({"$exists": True})
 
-    # Only on text: the annotated ``self`` makes other columns an error for type checkers.
-    def contains(
-        self: Column[M, str] | Column[M, str | None] | Column[M, list[str]], text: str
-    ) -> Condition[M]:
+    # Only on text: the annotated ``self`` makes other columns an error for type checkers. Overloads,
+    # since mypy solves none of a union's type variables.
+    @overload
+    def contains(self: Column[M, str], text: str) -> Condition[M]: ...
+    @overload
+    def contains(self: Column[M, str | None], text: str) -> Condition[M]: ...
+    @overload
+    def contains(self: Column[M, list[str]], text: str) -> Condition[M]: ...
+    def contains(self: Column[Any, Any], text: str) -> Condition[Any]:
         """Holds ``text`` somewhere, whatever its case; for a list field, any item does (R20)."""
         return self._where({"$contains": self._part("contains", text)})
 
-    def startswith(
-        self: Column[M, str] | Column[M, str | None] | Column[M, list[str]], text: str
-    ) -> Condition[M]:
+    @overload
+    def startswith(self: Column[M, str], text: str) -> Condition[M]: ...
+    @overload
+    def startswith(self: Column[M, str | None], text: str) -> Condition[M]: ...
+    @overload
+    def startswith(self: Column[M, list[str]], text: str) -> Condition[M]: ...
+    def startswith(self: Column[Any, Any], text: str) -> Condition[Any]:
         """Begins with ``text``; case counts (R20)."""
         return self._where({"$startsWith": self._part("startswith", text)})
 
-    def endswith(
-        self: Column[M, str] | Column[M, str | None] | Column[M, list[str]], text: str
-    ) -> Condition[M]:
+    @overload
+    def endswith(self: Column[M, str], text: str) -> Condition[M]: ...
+    @overload
+    def endswith(self: Column[M, str | None], text: str) -> Condition[M]: ...
+    @overload
+    def endswith(self: Column[M, list[str]], text: str) -> Condition[M]: ...
+    def endswith(self: Column[Any, Any], text: str) -> Condition[Any]:
         """Ends with ``text``; case counts (R20)."""
         return self._where({"$endsWith": self._part("endswith", text)})
 
@@ -204,6 +218,14 @@ class Column(Value, Generic[M_contra, T], eq=False):
             raise QueryError(f"{self!r}.{operator}(): {error}", field=self.name) from None
         return part
 
+    def _is_decimal(self, value: Any) -> bool:
+        """Whether the operand is compared with decimals kept as text: of the field, or of its items."""
+        if self.codec.item is DECIMAL and isinstance(value, list):
+            raise QueryError(
+                f"{self!r}: lists of Decimal are compared by their items: use in_()", field=self.name
+            )
+        return (self.codec.item or self.codec) is DECIMAL
+
     def _decimal(self, value: Any) -> dict[str, Any]:
         # 1.50 is stored as "1.5 1.50": equal decimals share the text up to the separator.
         try:
@@ -214,9 +236,9 @@ class Column(Value, Generic[M_contra, T], eq=False):
         return {"$or": [{self.property: canonical}, {self.property: starts}]}
 
     def _order(self, descending: bool) -> StoredOrder:
-        if not self.codec.ordered or self.codec.item is not None:
+        if self.property != "$id" and (not self.codec.ordered or self.codec.item is not None):
             raise QueryError(f"{self!r}: values of {self.codec.name} have no order", field=self.name)
-        return StoredOrder(self.property, descending)
+        return StoredOrder(self.property, descending, self.codec is DATETIME or self.codec is NAIVE_UTC)
 
 
 class VectorColumn(Value, Generic[M_contra], eq=False):

@@ -9,7 +9,7 @@ pydantic's FieldInfo.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -213,7 +213,10 @@ def vector_kind(annotation: Any) -> VectorKind | None:
     if annotation == list[float]:
         return VectorKind(text=False, as_list=True, optional=optional)
     if origin is Vector or origin is OptionalVector:
-        as_list = list[float] in get_args(annotation)
+        held = next(iter(get_args(annotation)), Float32)
+        as_list = held == list[float]
+        if not as_list and held is not Float32 and "ndarray" not in str(held):
+            return None
         return VectorKind(text=False, as_list=as_list, optional=optional or origin is OptionalVector)
     return None
 
@@ -277,6 +280,9 @@ def field(
         as_number: A Decimal is stored as a number: it can be ordered, and must fit a float exactly.
         constraints: pydantic's, such as ``ge=0``, ``max_length=80``, ``description="..."``.
     """
+    unknown = pydantic_options.keys() - Constraints.__annotations__.keys() - {"default", "default_factory"}
+    if unknown:
+        raise TypeError(f"field() has no option {', '.join(sorted(unknown))}")
     info = PydanticField(**pydantic_options)
     info.metadata.append(PropertyOptions(key, name, index, json, naive, as_number))
     return info
@@ -354,6 +360,9 @@ def VectorField(
         description: For JSON schema.
     """
     default.pop("init", None)
+    unknown = default.keys() - {"default"}
+    if unknown:
+        raise TypeError(f"VectorField() has no option {', '.join(sorted(unknown))}")
     similarities = similarity if isinstance(similarity, tuple) else (similarity,)
     if source == "managed":
         default["default"] = None
@@ -375,12 +384,3 @@ def options_of(info: FieldInfo) -> tuple[PropertyOptions | None, VectorOptions |
     of_property = next((each for each in info.metadata if isinstance(each, PropertyOptions)), None)
     of_vector = next((each for each in info.metadata if isinstance(each, VectorOptions)), None)
     return of_property, of_vector
-
-
-class VectorsAttribute:
-    """``record.vectors``, to a type checker: read as arrays, set from anything `VectorLike`."""
-
-    if TYPE_CHECKING:
-
-        def __get__(self, instance: object, owner: type[Any]) -> Mapping[str, Float32]: ...
-        def __set__(self, instance: Any, value: Mapping[str, VectorLike]) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field as PydanticField
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -14,7 +14,7 @@ from .errors import VectorError, VectorsNotLoaded
 from .port import Float32
 from .schema import VectorSpec
 from .value import Value
-from .vectors import same_vector
+from .vectors import VectorLike, same_vector
 
 
 class InlineVectors(MutableMapping[str, Float32]):
@@ -50,6 +50,10 @@ class InlineVectors(MutableMapping[str, Float32]):
         """The names whose vectors the record was read without."""
         return self._missing
 
+    def held(self, name: str) -> Float32 | None:
+        """The vector that is here; None for one that is not there or was not read."""
+        return self._arrays.get(name)
+
     def forget(self, name: str) -> None:
         """The store dropped this vector."""
         self._arrays.pop(name, None)
@@ -75,6 +79,8 @@ class InlineVectors(MutableMapping[str, Float32]):
         self.fresh.add(name)
 
     def __delitem__(self, name: str) -> None:
+        if name in self._missing:
+            self[name]  # raises: what was not read cannot be taken away unseen
         del self._arrays[name]
 
     def __contains__(self, name: object) -> bool:
@@ -110,6 +116,15 @@ class InlineVectors(MutableMapping[str, Float32]):
         self.__dict__.update(state)
         for array in self._arrays.values():
             array.flags.writeable = False  # numpy forgets it in a pickle
+
+
+class VectorsAttribute:
+    """``record.vectors``, to a type checker: set from a mapping of anything `VectorLike`."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: object, owner: type[Any]) -> InlineVectors: ...
+        def __set__(self, instance: Any, value: Mapping[str, VectorLike]) -> None: ...
 
 
 class InlineVectorsOptions(Value):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, overload
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 from typing_extensions import Self
 
-from .codecs import TEXT
+from .codecs import RECORD_ID
 from .errors import KeyChanged, NotLoaded, VectorsNotLoaded
 from .expressions import Column
 from .inline import InlineVectors
@@ -20,6 +20,9 @@ from .schema import MISSING, ModelSchema
 from .vectors import is_array, same_vector
 
 M = TypeVar("M")
+
+STATE = "_rushmodel_state"
+"""The private attribute that holds the `State`; the name leaves users' own private names alone."""
 
 
 class RecordId:
@@ -31,20 +34,16 @@ class RecordId:
     def __get__(self, instance: object, owner: type[M]) -> str | None: ...
     def __get__(self, instance: Any, owner: Any) -> Any:
         if instance is None:
-            return Column[Any, str](owner, "record_id", "$id", TEXT)
+            return Column[Any, str](owner, "record_id", "$id", RECORD_ID)
         return state_of(instance).record_id
-
-    if not TYPE_CHECKING:  # to a checker it is a class variable, which an instance cannot assign
-
-        def __set__(self, instance: Any, value: object) -> None:
-            raise AttributeError("record_id is given by the store when the record is saved")
 
 
 class State:
     """What is known of an instance's record.
 
     ``saved`` are the stored values as of the last save or load (None: never saved), ``held`` the
-    vectors, ``fresh`` the vector fields assigned since. ``missing`` have no value here: left out of the
+    vectors, ``fresh`` the vector fields assigned since, and
+    whatever else was assigned unseen. ``missing`` have no value here: left out of the
     read or, where ``with_vectors``, not in the store.
     """
 
@@ -100,12 +99,13 @@ class Instance(BaseModel, metaclass=ModelMeta):
         hide_input_in_errors=True,
         extra="forbid",
         arbitrary_types_allowed=True,
+        protected_namespaces=(),  # the names that matter are refused by name, with the way out
         defer_build=True,  # the bases are never validated: building them would slow the import
     )
 
     record_id: ClassVar[RecordId] = RecordId()
 
-    _state: State = PrivateAttr(default_factory=State)
+    _rushmodel_state: State = PrivateAttr(default_factory=State)
 
     @property
     def is_saved(self) -> bool:
@@ -114,6 +114,8 @@ class Instance(BaseModel, metaclass=ModelMeta):
         return state.record_id is not None and not state.deleted
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "record_id":
+            raise AttributeError("record_id is given by the store when the record is saved")
         schema = type(self).__rush_schema__
         if schema is None or name not in type(self).__pydantic_fields__:
             super().__setattr__(name, value)
@@ -122,22 +124,24 @@ class Instance(BaseModel, metaclass=ModelMeta):
         given = set(self.__pydantic_fields_set__)
         try:
             super().__setattr__(name, value)
-            self._check_key(schema, name, before)
+            _check_key(self, schema, name, before)
         except BaseException:
             # Pydantic leaves the new value in place when a model validator refuses it.
             object.__setattr__(self, "__dict__", before)
             object.__setattr__(self, "__pydantic_fields_set__", given)
             raise
         state = state_of(self)
-        state.missing -= {name}
-        if name in schema.vector_by_name and not schema.vector_by_name[name].inline:
+        if name in state.missing:
+            state.missing -= {name}
+            state.fresh.add(name)
+        if name == "vectors" or (name in schema.vector_by_name and not schema.vector_by_name[name].inline):
             state.fresh.add(name)
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
             private = object.__getattribute__(self, "__pydantic_private__")
-            if private and name in private["_state"].missing:
+            if private and name in private[STATE].missing:
                 raise not_loaded(self, name)
             return super().__getattr__(name)
 
@@ -148,21 +152,30 @@ class Instance(BaseModel, metaclass=ModelMeta):
         if not isinstance(other, Instance) or type(self) is not type(other):
             return NotImplemented
         mine, others = self.__dict__, other.__dict__
-        return mine.keys() == others.keys() and all(_equal(mine[name], others[name]) for name in mine)
+        # Fields alone: a cached property lies beside them.
+        return all(
+            _equal(mine.get(name, MISSING), others.get(name, MISSING))
+            for name in type(self).__pydantic_fields__
+        )
 
     def __repr_args__(self) -> Any:
-        missing = state_of(self).missing
         for name, info in type(self).__pydantic_fields__.items():
             if not info.repr:
                 continue
             value = self.__dict__.get(name, MISSING)
             spec = schema_of_instance(self).vector_by_name.get(name)
-            if name in missing or value is MISSING:
+            if value is MISSING:
                 yield name, _Shown("<not loaded>")
             elif spec is not None and not spec.inline and value is not None:
                 yield name, _Shown(f"<{len(value)} float32>")
             else:
                 yield name, value
+        for name, computed in type(self).__pydantic_computed_fields__.items():
+            if computed.repr:
+                try:
+                    yield name, getattr(self, name)
+                except NotLoaded:
+                    yield name, _Shown("<not loaded>")
 
     def __copy__(self) -> Self:
         made = super().__copy__()
@@ -204,23 +217,12 @@ class Instance(BaseModel, metaclass=ModelMeta):
             complete(cls, stacklevel=3)
         return done
 
-    def _check_key(self, schema: ModelSchema, name: str, before: dict[str, Any]) -> None:
-        found = schema.by_name.get(name)
-        if found is None or not found.key or not self.is_saved or name not in before:
-            return
-        if before[name] != self.__dict__[name]:
-            raise KeyChanged(
-                f"{schema.name}.{name} is the merge key of a saved record and cannot be assigned; "
-                f"use record.rename_key({name}=...)",
-                field=name,
-            )
-
 
 def state_of(record: Instance) -> State:
     """The state of an instance; quicker than the attribute, which goes through pydantic."""
     private = record.__pydantic_private__
     assert private is not None
-    state: State = private["_state"]
+    state: State = private[STATE]
     return state
 
 
@@ -236,6 +238,8 @@ def not_loaded(record: Instance, name: str) -> NotLoaded:
     schema = schema_of_instance(record)
     where = f"{schema.name}.{name} of record {state_of(record).record_id}"
     if name in schema.vector_by_name:
+        if schema.vector_by_name[name].managed:
+            return VectorsNotLoaded(f"{where} is made by the store, which has not given it", field=name)
         if state_of(record).with_vectors:
             return VectorsNotLoaded(f"{where}: the store holds no vector for it; assign one", field=name)
         return VectorsNotLoaded(
@@ -247,7 +251,7 @@ def not_loaded(record: Instance, name: str) -> NotLoaded:
 def set_state(record: Instance, state: State) -> None:
     """Give an instance another state; its other private attributes stay."""
     private = dict(record.__pydantic_private__ or {})
-    private["_state"] = state
+    private[STATE] = state
     object.__setattr__(record, "__pydantic_private__", private)
 
 
@@ -264,3 +268,15 @@ class _Shown(str):
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _check_key(record: Instance, schema: ModelSchema, name: str, before: dict[str, Any]) -> None:
+    found = schema.by_name.get(name)
+    if found is None or not found.key or not record.is_saved or name not in before:
+        return
+    if before[name] != vars(record)[name]:
+        raise KeyChanged(
+            f"{schema.name}.{name} is the merge key of a saved record and cannot be assigned; "
+            f"use record.rename_key({name}=...)",
+            field=name,
+        )

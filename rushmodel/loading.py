@@ -11,9 +11,10 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from .errors import LoadError
 from .inline import InlineVectors
-from .instance import Instance, State
+from .instance import STATE, Instance, State, set_state
+from .metaclass import begin_private
 from .port import Float32, Signature, StoredRecord
-from .schema import MISSING, ModelSchema, Property, VectorSpec
+from .schema import ModelSchema, Property, VectorSpec
 
 M = TypeVar("M", bound=Instance)
 
@@ -41,9 +42,8 @@ class Loader(Generic[M]):
         self._fields: dict[str, Any] = dict.fromkeys(schema.model.__pydantic_fields__)
         for name in self._missing:
             self._fields.pop(name)
-        private: Mapping[str, Any] = schema.model.__private_attributes__
         self._model: type[M] = schema.model
-        self._private = {name: each for name, each in private.items() if name != "_state"}
+        self._private = len(schema.model.__private_attributes__) > 1
 
     def load(self, record: StoredRecord) -> M:
         """The instance of one record.
@@ -56,7 +56,7 @@ class Loader(Generic[M]):
         for name, stored, exact, decode, each in self._plan:
             value = data.get(stored)
             if value is None:
-                values[name] = self._absent(record, each)
+                values[name] = self._absent(record, each, values)
             elif type(value) is exact:
                 values[name] = value
             else:
@@ -69,24 +69,23 @@ class Loader(Generic[M]):
         if self.schema.vectors:
             missing = self._read_vectors(record, values, held)
         made = self._model.__new__(self._model)
-        fill(
-            made,
-            values,
-            State(record.id, record.version, data, held, missing, self._with_vectors),
-            self._private,
-        )
+        state = State(record.id, record.version, data, held, missing, self._with_vectors)
+        _fill(made, values, state, private=self._private)
         return made
 
-    def _absent(self, record: StoredRecord, each: Property) -> Any:
+    def _absent(self, record: StoredRecord, each: Property, values: dict[str, Any]) -> Any:
         if each.optional:
             return None
-        if each.default is MISSING:
+        if each.default is None:
             self._misfit(
                 record, each.name, f"the record has no property {each.property!r}, and no default is declared"
             )
-        value = each.default()
-        # As if it were stored: a record that is loaded and saved unchanged sends nothing.
-        record.data[each.property] = each.codec.encode(value)
+        value = each.default(values)
+        try:
+            # As if it were stored: a record that is loaded and saved unchanged sends nothing.
+            record.data[each.property] = each.codec.encode(value)
+        except ValueError as error:
+            self._misfit(record, each.name, f"its default cannot be stored: {error}")
         return value
 
     def _read_vectors(
@@ -134,11 +133,12 @@ def stored_vector(spec: VectorSpec, found: Mapping[Signature, Float32]) -> Float
     return None
 
 
-def fill(made: Instance, values: dict[str, Any], state: State, private: Mapping[str, Any]) -> None:
-    """Give an instance its values, in place of whatever it had."""
+def _fill(made: Instance, values: dict[str, Any], state: State, *, private: bool) -> None:
+    """Give a bare instance its values; ``private``: its class has private attributes of its own."""
     object.__setattr__(made, "__dict__", values)
     object.__setattr__(made, "__pydantic_fields_set__", set(values))
     object.__setattr__(made, "__pydantic_extra__", None)
-    kept: dict[str, Any] = {name: each.get_default() for name, each in private.items()}
-    kept["_state"] = state
-    object.__setattr__(made, "__pydantic_private__", kept)
+    object.__setattr__(made, "__pydantic_private__", None if private else {STATE: state})
+    if private:
+        begin_private(made)
+        set_state(made, state)

@@ -6,7 +6,7 @@ import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUndefinedAnnotation
 
 # Pydantic has no public name for its metaclass: this is the one place that knows its private parts.
 from pydantic._internal import _model_construction as construction
@@ -47,7 +47,7 @@ class ModelMeta(construction.ModelMetaclass):
         if not root:
             _check_names(name, namespace)
         if abstract and label is not None:
-            raise ModelError(f"{name}: an abstract model has no label; drop label={label!r}", model=name)
+            raise ModelError(f"{name}: an abstract model has no label; drop label={label!r}")
         if "__pydantic_reset_parent_namespace__" not in kwargs:
             # Pydantic looks for local names in the frame that called its metaclass, which would be this one.
             frame = frames.parent_frame_namespace(parent_depth=2)
@@ -62,7 +62,7 @@ class ModelMeta(construction.ModelMetaclass):
             _building.reset(token)
         generic = cls.__pydantic_generic_metadata__
         concrete = not (root or abstract or generic["origin"] or generic["parameters"])
-        cls.__rush_label__ = (label or name) if concrete else None
+        cls.__rush_label__ = (name if label is None else label) if concrete else None
         cls.__rush_schema__ = None
         if cls.__pydantic_complete__ and not root:
             complete(cls, stacklevel=2)
@@ -105,7 +105,12 @@ def schema_of(cls: Any) -> ModelSchema:
     schema: ModelSchema | None = cls.__dict__.get("__rush_schema__")
     if schema is not None:
         return schema
-    cls.model_rebuild(_parent_namespace_depth=4)
+    try:
+        cls.model_rebuild(_types_namespace=_namespace_of_caller())
+    except PydanticUndefinedAnnotation as error:
+        raise ModelError(
+            f"{cls.__name__}: its annotations name {error.name!r}, which is not defined (yet)", model=cls
+        ) from error
     schema = cls.__dict__["__rush_schema__"]
     return schema if schema is not None else complete(cls, stacklevel=3)
 
@@ -125,9 +130,63 @@ def complete(cls: Any, *, stacklevel: int) -> ModelSchema:
             BaseModel.__dict__["model_rebuild"].__func__(cls, force=True, _parent_namespace_depth=0)
         finally:
             _building.reset(token)
+    _check_bases(cls, schema)
+    _uncover(cls, schema)
     cls.__rush_schema__ = schema
     warn_without_key(schema, stacklevel + 1)
     return schema
+
+
+def _check_bases(cls: Any, schema: ModelSchema) -> None:
+    """A condition on a base holds for its subclasses, so a field keeps its name in the store."""
+    for base in cls.__mro__[1:]:
+        inherited: ModelSchema | None = base.__dict__.get("__rush_schema__")
+        for each in inherited.properties if inherited is not None else ():
+            own = schema.by_name.get(each.name)
+            if own is not None and own.property != each.property:
+                raise ModelError(
+                    f"{cls.__name__}.{each.name} is stored as {own.property!r}, and by its base "
+                    f"{base.__name__} as {each.property!r}: conditions on the base would "
+                    "miss it. Use the same name",
+                    model=cls,
+                    field=each.name,
+                )
+
+
+class _Uncovered:
+    """A class attribute that is an expression although a mixin, which is no model, has a default there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is not None or _building.get():
+            raise AttributeError(self.name)  # as absent as pydantic leaves its fields
+        return column_of(owner, self.name)
+
+
+def _uncover(cls: Any, schema: ModelSchema) -> None:
+    for name in schema.columns:
+        if any(name in base.__dict__ for base in cls.__mro__ if not isinstance(base, ModelMeta)):
+            setattr(cls, name, _Uncovered(name))
+
+
+_LIBRARIES = ("rushmodel.", "pydantic.")
+
+
+def _namespace_of_caller() -> dict[str, Any]:
+    """The names of the function that uses a class whose annotations came before what they name."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(
+        ("rushmodel.", "pydantic.")
+    ):
+        frame = frame.f_back
+    return {**frame.f_globals, **frame.f_locals}
+
+
+def begin_private(instance: Any) -> None:
+    """Give an instance that was made without ``__init__`` its private attributes."""
+    construction.init_private_attributes(instance, None)
 
 
 def _check_names(model: str, namespace: dict[str, Any]) -> None:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from typing_extensions import Self
 
 from .current import current_database
 from .expressions import Column, Condition, VectorColumn
-from .fields import OnStale, VectorsAttribute, field
+from .fields import OnStale, field
 from .flow import Operation, ask
+from .inline import VectorsAttribute
 from .instance import Instance
 from .metaclass import schema_of
 from .operations import reading, saving, searching
@@ -27,6 +28,8 @@ from .vectors import VectorLike
 
 Progress: TypeAlias = Callable[[int], object]
 """Called after every batch with the number of records done so far."""
+
+M = TypeVar("M", bound="Model")
 
 On: TypeAlias = "VectorColumn[Any] | Column[Any, Any] | str"
 
@@ -70,11 +73,11 @@ class Model(Instance, abstract=True, defer_build=True):
             RecordGone: The record has been deleted.
             PolicyDrift, PolicyMissing: The class's policies are not there, and cannot be made by themselves.
         """
-        return current_database().run(self._save(on_stale, if_unchanged))
+        return current_database().run(_save(self, on_stale, if_unchanged))
 
     async def asave(self, *, on_stale: OnStale | None = None, if_unchanged: bool = False) -> Self:
         """As `save`."""
-        return await current_database().arun(self._save(on_stale, if_unchanged))
+        return await current_database().arun(_save(self, on_stale, if_unchanged))
 
     @classmethod
     def save_many(
@@ -164,13 +167,13 @@ class Model(Instance, abstract=True, defer_build=True):
             NotFound: There is none.
             MultipleFound: The store holds several of that key (rule R18).
         """
-        found: Self = current_database().run(cls._get(record_id, key, with_vectors))
+        found: Self = current_database().run(_get(cls, record_id, key, with_vectors))
         return found
 
     @classmethod
     async def aget(cls, record_id: str | None = None, /, *, with_vectors: bool = False, **key: Any) -> Self:
         """As `get`."""
-        found: Self = await current_database().arun(cls._get(record_id, key, with_vectors))
+        found: Self = await current_database().arun(_get(cls, record_id, key, with_vectors))
         return found
 
     @classmethod
@@ -178,7 +181,7 @@ class Model(Instance, abstract=True, defer_build=True):
         cls, record_id: str | None = None, /, *, with_vectors: bool = False, **key: Any
     ) -> Self | None:
         """As `get`; None where there is none."""
-        found: Self | None = current_database().run(cls._get_or_none(record_id, key, with_vectors))
+        found: Self | None = current_database().run(_get_or_none(cls, record_id, key, with_vectors))
         return found
 
     @classmethod
@@ -186,7 +189,7 @@ class Model(Instance, abstract=True, defer_build=True):
         cls, record_id: str | None = None, /, *, with_vectors: bool = False, **key: Any
     ) -> Self | None:
         """As `get_or_none`."""
-        found: Self | None = await current_database().arun(cls._get_or_none(record_id, key, with_vectors))
+        found: Self | None = await current_database().arun(_get_or_none(cls, record_id, key, with_vectors))
         return found
 
     def refresh(self, *, with_vectors: bool | None = None) -> Self:
@@ -293,30 +296,36 @@ class Model(Instance, abstract=True, defer_build=True):
     @classmethod
     def delete_all(cls) -> int:
         """Delete every record of this label; how many."""
-        return current_database().run(cls._delete_all())
+        return current_database().run(_delete_all(cls))
 
     @classmethod
     async def adelete_all(cls) -> int:
         """As `delete_all`."""
-        return await current_database().arun(cls._delete_all())
+        return await current_database().arun(_delete_all(cls))
 
-    # -- operations
 
-    def _save(self, on_stale: OnStale | None, if_unchanged: bool) -> Operation[Self]:
-        options = SaveOptions(on_stale, if_unchanged) if on_stale or if_unchanged else saving.DEFAULTS
-        return saving.save(current_database().context, self, options)
+# Operations stand outside of the class, so that they leave private names to its subclasses.
 
-    @classmethod
-    def _get(cls, record_id: str | None, key: dict[str, Any], with_vectors: bool) -> Operation[Any]:
-        return reading.get(current_database().context, schema_of(cls), record_id, key, with_vectors)
 
-    @classmethod
-    def _get_or_none(cls, record_id: str | None, key: dict[str, Any], with_vectors: bool) -> Operation[Any]:
-        return reading.get_or_none(current_database().context, schema_of(cls), record_id, key, with_vectors)
+def _save(record: M, on_stale: OnStale | None, if_unchanged: bool) -> Operation[M]:
+    options = SaveOptions(on_stale, if_unchanged) if on_stale or if_unchanged else saving.DEFAULTS
+    return saving.save(current_database().context, record, options)
 
-    @classmethod
-    def _delete_all(cls) -> Operation[int]:
-        return ask(DeleteRecords(RecordQuery((schema_of(cls).concrete_label(),))))
+
+def _get(
+    model: type[Model], record_id: str | None, key: dict[str, Any], with_vectors: bool
+) -> Operation[Any]:
+    return reading.get(current_database().context, schema_of(model), record_id, key, with_vectors)
+
+
+def _get_or_none(
+    model: type[Model], record_id: str | None, key: dict[str, Any], with_vectors: bool
+) -> Operation[Any]:
+    return reading.get_or_none(current_database().context, schema_of(model), record_id, key, with_vectors)
+
+
+def _delete_all(model: type[Model]) -> Operation[int]:
+    return ask(DeleteRecords(RecordQuery((schema_of(model).concrete_label(),))))
 
 
 def _skips(on_error: str) -> bool:

@@ -23,31 +23,31 @@ class Store(Value):
     backend: Backend
     aio: AsyncBackend
 
+    def close(self) -> None:
+        """Close both, once what was begun is done; twice is harmless."""
+        self.aio.close()
+        self.backend.close()
+
 
 def is_location(text: str) -> bool:
     """Whether the first argument of ``RushDB(...)`` is a location, rather than a token."""
     return "://" in text or text.endswith(".db") or "/" in text or os.sep in text
 
 
-def open_store(
-    location: str | os.PathLike[str] | None, *, token: str | None = None, durability: Durability = "full"
-) -> Store:
-    """Open the store at a location; without one, at that of the environment.
+def locate(location: str | os.PathLike[str] | None, *, token: str | None = None) -> str:
+    """The location that is meant, without opening it; without one, that of the environment.
 
     Raises:
         ConfigurationError: Nothing names a location, or it makes no sense.
         CapabilityError: A RushDB server, which this version does not speak to.
-        StoreError: The file cannot be opened.
     """
-    if durability not in ("full", "normal"):
-        raise ConfigurationError(f"durability is 'full' or 'normal', got {durability!r}")
     named = os.fspath(location) if location is not None else from_environment()
     if named is None:
         raise ConfigurationError(
             "connect() needs a location: a file such as 'articles.db', or 'memory://'; "
             "or set the environment variable RUSHMODEL_URL"
         )
-    if not isinstance(named, str) or not named:
+    if not isinstance(named, str) or not named or "\0" in named:
         raise ConfigurationError(f"a location is a path or a URL in a str, got {named!r}")
     scheme, found, _ = named.partition("://")
     if found and scheme in ("http", "https"):
@@ -59,12 +59,30 @@ def open_store(
         raise ConfigurationError(f"{scheme}:// is no store; use a file path or 'memory://'")
     if token is not None:
         raise ConfigurationError("a token is for RushDB servers; a file and memory:// take none")
+    return named
+
+
+def open_store(
+    location: str | os.PathLike[str] | None, *, token: str | None = None, durability: Durability = "full"
+) -> Store:
+    """Open the store at a location; see `locate`.
+
+    Raises:
+        StoreError: The file cannot be opened.
+    """
+    named = locate(location, token=token)
+    if durability not in ("full", "normal"):
+        raise ConfigurationError(f"durability is 'full' or 'normal', got {durability!r}")
     # A store is loaded when it is opened: nobody pays for the import of another one.
     from .backends.embedded import AsyncEmbedded, EmbeddedBackend
 
     backend = EmbeddedBackend(named, durability=durability)
-    url = MEMORY if named == MEMORY else Path(named).absolute().as_uri()
-    return Store(url, backend, AsyncEmbedded(backend))
+    return Store(url_of(named), backend, AsyncEmbedded(backend))
+
+
+def url_of(location: str) -> str:
+    """Where a location is, the same for every way to name the place."""
+    return MEMORY if location == MEMORY else Path(location).resolve().as_uri()
 
 
 def from_environment() -> str | None:

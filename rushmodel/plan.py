@@ -7,15 +7,15 @@ from typing import Any, Literal, TypeAlias
 from .port import Coverage, Signature
 from .value import Value
 
-ChangeKind: TypeAlias = Literal["create", "keep", "undeclared", "conflict"]
+ChangeKind: TypeAlias = Literal["create", "keep", "undeclared", "conflict", "drop"]
 
 
 class PolicyChange(Value):
     """One policy: what the classes want of it, and what is there.
 
     ``create``: declared, not there. ``keep``: declared and there. ``undeclared``: there, of no
-    class in scope; dropped only by ``sync(prune=True)``. ``conflict``: declared, and cannot be
-    made, since records hold values of that property that are not text (rule R2).
+    class in scope; ``drop`` in a plan that ``sync(prune=True)`` carried out. ``conflict``: declared,
+    and cannot be made, since records hold values of that property that are not text (rule R2).
     """
 
     kind: ChangeKind
@@ -43,11 +43,13 @@ class Plan(Value):
     """The policies of some classes against those of a store; print it for a table."""
 
     changes: tuple[PolicyChange, ...]
+    done: bool = False
+    """It has been carried out, by `Database.sync`."""
 
     @property
     def in_sync(self) -> bool:
         """Every declared policy is there; undeclared ones do not count."""
-        return all(change.kind in ("keep", "undeclared") for change in self.changes)
+        return self.done or all(change.kind in ("keep", "undeclared") for change in self.changes)
 
     def of(self, kind: ChangeKind) -> tuple[PolicyChange, ...]:
         """The changes of one kind."""
@@ -78,6 +80,8 @@ class Plan(Value):
         )
 
     def _summary(self) -> str:
+        if self.done:
+            return f"Done: {len(self.of('create'))} created, {len(self.of('drop'))} dropped."
         conflicts = self.of("conflict")
         if conflicts:
             return (

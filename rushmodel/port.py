@@ -174,10 +174,14 @@ class ImportRow(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Sort by a stored property, or by record id where ``property`` is ``"$id"``."""
+    """Sort by a stored property, or by record id where ``property`` is ``"$id"``.
+
+    ``moments``: the texts are datetimes in UTC, some with a fraction of a second and some without.
+    """
 
     property: str
     descending: bool = False
+    moments: bool = False
 
 
 class RecordQuery(Value):
@@ -406,3 +410,5 @@ class AsyncBackend(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     async def execute(self, command: Command[R]) -> R: ...
+
+    def close(self) -> None: ...

@@ -11,7 +11,7 @@ from .errors import MultipleFound, NotFound, QueryError, UnboundedQuery
 from .expressions import Column, Condition, Order
 from .fields import OnStale
 from .flow import Operation, ask
-from .instance import Instance
+from .instance import Instance, state_of
 from .loading import Loader
 from .metaclass import schema_of
 from .operations import reading
@@ -30,6 +30,8 @@ from .value import Value
 M = TypeVar("M", bound=Instance)
 
 PAGE = 1000
+LARGEST = 2**60
+"""More records than any store holds."""
 
 
 class Query(Value, Generic[M], eq=False):
@@ -65,6 +67,7 @@ class Query(Value, Generic[M], eq=False):
                     f"order_by() takes {self.model.__name__}.field.asc() or .desc(), "
                     f"got {type(each).__name__}"
                 )
+            self._check_model(each.model)
         return self.replaced(orders=(*self.orders, *orders))
 
     def limit(self, count: int) -> Query[M]:
@@ -82,6 +85,9 @@ class Query(Value, Generic[M], eq=False):
     def only(self, *fields: Column[M, Any] | str) -> Query[M]:
         """With these fields alone; reading another one raises `NotLoaded`. The merge key is always read."""
         schema = schema_of(self.model)
+        for each in fields:
+            if isinstance(each, Column):
+                self._check_model(each.model)
         names = {each.name if isinstance(each, Column) else each for each in fields}
         unknown = names - schema.by_name.keys()
         if unknown or not names:
@@ -226,7 +232,8 @@ class Query(Value, Generic[M], eq=False):
         found = yield from reading.find(self._loader(), self._stored().replaced(limit=count))
         if len(found) > 1:
             raise MultipleFound(
-                f"one {self.model.__name__} was asked for, and more than one satisfies {self._conditions()}"
+                f"one {self.model.__name__} was asked for, and more than one satisfies {self._conditions()}",
+                record_ids=[state_of(each).record_id for each in found],
             )
         return found[0] if found else None
 
@@ -248,7 +255,11 @@ class Query(Value, Generic[M], eq=False):
 
     def _update(self, values: dict[str, Any], on_stale: OnStale | None) -> Operation[int]:
         self._check_bounded("update")
-        return (yield from reading.update(schema_of(self.model), self._stored(), values, on_stale))
+        return (
+            yield from reading.update(
+                self._database().context, schema_of(self.model), self._stored(), values, on_stale
+            )
+        )
 
     def _check_bounded(self, verb: str) -> None:
         name = self.model.__name__
@@ -259,6 +270,10 @@ class Query(Value, Generic[M], eq=False):
             raise UnboundedQuery(
                 f"{verb}() takes no limit, offset or order: it is for all records that match"
             )
+
+    def _check_model(self, model: type[Any]) -> None:
+        if not issubclass(self.model, model):
+            raise QueryError(f"a field of {model.__name__} says nothing about {self.model.__name__}")
 
     def _stored(self) -> RecordQuery:
         schema = schema_of(self.model)
@@ -293,4 +308,4 @@ class Query(Value, Generic[M], eq=False):
 def _whole(name: str, value: Any, least: int = 0) -> int:
     if type(value) is not int or value < least:
         raise QueryError(f"{name} is a whole number from {least}, got {value!r}")
-    return value
+    return min(value, LARGEST)

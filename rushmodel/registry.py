@@ -14,5 +14,5 @@ def register(model: type[Any]) -> None:
 
 
 def registered() -> list[type[Any]]:
-    """All models that are alive, abstract ones included, by module and name."""
+    """All concrete models that are alive, by module and name."""
     return [model for _, model in sorted(_models.items(), key=lambda item: item[0])]

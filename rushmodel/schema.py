@@ -26,7 +26,7 @@ class Property(Value):
     """A field that is stored as one property.
 
     ``name`` is the attribute, ``property`` the name in the store. ``default`` makes the
-    value where none is given; `MISSING` where the field is required.
+    value where none is given, out of the fields before it; None where the field is required.
     """
 
     name: str
@@ -35,11 +35,7 @@ class Property(Value):
     optional: bool
     key: bool
     index: bool
-    default: Callable[[], Any] | Any
-
-    @cached_property
-    def required(self) -> bool:
-        return self.default is MISSING
+    default: Callable[[dict[str, Any]], Any] | None
 
 
 class VectorSpec(Value):

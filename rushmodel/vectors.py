@@ -104,6 +104,9 @@ def _converted(value: object) -> Float32:
         raise ValueError(f"expected a row of numbers, got {type(value).__name__}")
     wide: np.ndarray[Any, Any]
     if hasattr(value, "__array__"):
+        mask = getattr(value, "mask", None)
+        if mask is not None and np.any(mask):
+            raise ValueError("expected numbers, got a masked array in which some are missing")
         wide = np.asarray(value)
     elif isinstance(value, SupportsToList):
         return _converted(value.tolist())

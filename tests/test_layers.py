@@ -19,6 +19,7 @@ LAYERS = [
     {"expressions"},
     {"fields"},
     {"schema"},
+    {"annotations"},
     {"building", "inline", "registry"},
     {"metaclass", "instance", "loading"},
     {"flow"},
@@ -122,7 +123,9 @@ def test_errors_are_the_tree_that_is_drawn() -> None:
     assert errors.__doc__ is not None
     for name, found in vars(errors).items():
         if isinstance(found, type) and issubclass(found, errors.RushModelError):
-            line = next(line for line in errors.__doc__.splitlines() if line.strip(" ├└│─").split(" ")[0] == name)
+            line = next(
+                line for line in errors.__doc__.splitlines() if line.strip(" ├└│─").split(" ")[0] == name
+            )
             depth = (len(line) - len(line.lstrip(" ├└│─")) - 4) // 4
             assert depth == found.__mro__.index(errors.RushModelError), name
             assert 400 <= found.status < 600

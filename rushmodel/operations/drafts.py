@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeVar, get_args
 
 from ..errors import (
     CapabilityError,
     KeyChanged,
+    LoadError,
     NotSaved,
     PropertyError,
     RecordGone,
@@ -74,6 +76,7 @@ def draft(record: Instance, options: SaveOptions) -> Draft | None:
             f"if_unchanged=True is for a {schema.name} that was read or saved before; this one is new"
         )
     drafting = _Drafting(record, schema, state, options)
+    drafting.check_inline()
     drafting.read_properties()
     for spec in schema.external:
         drafting.read_vector(spec)
@@ -90,19 +93,37 @@ class _Drafting:
         self.encoded: dict[str, StoredValue] = {}
         self.unset: list[str] = []
         self.taken: list[str] = []
+        self.unseen: set[str] = set()
         self.vectors: list[VectorWrite] = []
         self.guards: list[VectorGuard] = []
         self.held: dict[str, Any] = {}
+
+    def check_inline(self) -> None:
+        """``model_copy(update={"vectors": ...})`` checks nothing, so it is done here."""
+        given = self.values.get("vectors")
+        if not self.schema.inline_vectors or isinstance(given, InlineVectors):
+            return
+        if not isinstance(given, Mapping):
+            raise VectorError(
+                f"{self.schema.name}.vectors: expected a mapping of fields to vectors, "
+                f"got {type(given).__name__}",
+                field="vectors",
+            )
+        self.values["vectors"] = InlineVectors(self.schema.inline_vectors, given)
 
     def read_properties(self) -> None:
         for each in self.schema.properties:
             value = self.values.get(each.name, MISSING)
             if value is MISSING:
+                if each.name not in self.state.missing:
+                    self._refuse(each, "it has no value")  # as model_construct() may leave it
                 continue
             if value is None:
                 if not each.optional:
                     self._refuse(each, "it is None, and its type does not allow that")
                 self.unset.append(each.property)
+                if each.name in self.state.fresh:
+                    self.unseen.add(each.property)
                 continue
             try:
                 self.encoded[each.property] = each.codec.encode(value)
@@ -133,7 +154,7 @@ class _Drafting:
         if before is None:
             return self._new()
         data = {name: value for name, value in self.encoded.items() if before.get(name, MISSING) != value}
-        remove = tuple(name for name in self.unset if name in before)
+        remove = tuple(name for name in self.unset if name in before or name in self.unseen)
         for each in self.schema.keys:
             if each.property in data:
                 raise KeyChanged(
@@ -146,7 +167,7 @@ class _Drafting:
             return None
         saved = {**before, **data}
         for name in remove:
-            del saved[name]
+            saved.pop(name, None)
         version = state.version if self.options.if_unchanged else None
         write = RecordWrite(
             data,
@@ -187,9 +208,10 @@ class _Drafting:
         """The vector on the instance; None where it is taken away, MISSING where none is given."""
         if spec.inline:
             vectors: InlineVectors = self.values["vectors"]
-            if spec.name in vectors:
-                return vectors[spec.name]
-            return None if spec.name in self.state.held else MISSING
+            array = vectors.held(spec.name)
+            if array is not None:
+                return array
+            return MISSING if spec.name in vectors.unread or self.before is None else None
         value = self.values.get(spec.name, MISSING)
         if value is None and self.before is None and spec.name not in self.record.__pydantic_fields_set__:
             return MISSING
@@ -219,7 +241,8 @@ class _Drafting:
         if spec.text is None:
             self.unset.append(spec.property)
             self.taken.append(spec.property)
-        if known is not None or self.before is None or spec.name in self.state.fresh:
+        assigned = self.state.fresh & {spec.name, "vectors" if spec.inline else spec.name}
+        if known is not None or self.before is None or assigned:
             self.vectors += [VectorWrite(signature, None) for signature in spec.signatures]
         else:
             self._guard(spec, known)
@@ -230,10 +253,11 @@ class _Drafting:
             return
         text = self.encoded.get(spec.property)
         action = self.options.on_stale or spec.on_stale
-        if action == "keep" or (self.before is not None and self.before.get(spec.property) == text):
+        seen = self.before is not None and spec.property not in self.unseen
+        if action == "keep" or (seen and (self.before or {}).get(spec.property) == text):
             return
-        if self.before is None and spec.property not in self.encoded and spec.property not in self.unset:
-            return
+        if self.before is None and text is None and spec.text not in self.record.__pydantic_fields_set__:
+            return  # a text that was not given stays as it is
         if action == "raise" and known is not None:
             raise stale_vector(self.schema, spec, self.state.record_id)
         self.guards.append(guard(spec, text, action))
@@ -266,7 +290,9 @@ def settle(done: Draft, written: Written) -> None:
     """Bring an instance up to date after its draft was written."""
     record, schema, state = done.record, schema_of_instance(done.record), state_of(done.record)
     before = state.saved
-    state.record_id, state.version = written.id, written.version
+    if before is None or state.version is None or written.version == state.version + 1:
+        state.version = written.version  # else somebody else wrote in between, and that was not seen
+    state.record_id = written.id
     state.saved, state.held = done.saved, done.held
     state.fresh.clear()
     values = vars(record)
@@ -274,9 +300,14 @@ def settle(done: Draft, written: Written) -> None:
         values["vectors"].fresh.clear()
     if before is None and not written.created:
         _take_back(record, schema, state, written)
-    for spec in schema.external:
+    forget_dropped(record, written)
+
+
+def forget_dropped(record: Instance, written: Written) -> None:
+    """Take note, on the instance, of vectors that a guard removed from the store."""
+    for spec in schema_of_instance(record).external if written.dropped else ():
         if set(spec.signatures) & set(written.dropped):
-            _forget(record, state, spec)
+            _forget(record, state_of(record), spec)
 
 
 def _take_back(record: Instance, schema: ModelSchema, state: State, written: Written) -> None:
@@ -286,7 +317,15 @@ def _take_back(record: Instance, schema: ModelSchema, state: State, written: Wri
     for each in schema.properties:
         stored = written.kept.get(each.property)
         if stored is not None and vars(record).get(each.name) is None and each.name not in given:
-            vars(record)[each.name] = each.codec.decode(stored)
+            try:
+                vars(record)[each.name] = each.codec.decode(stored)
+            except ValueError as error:
+                raise LoadError(
+                    f"record {state.record_id} was saved, and the {each.name} it had already is none of a "
+                    f"{schema.name}: {error}",
+                    record_id=state.record_id,
+                    field=each.name,
+                ) from None
             saved[each.property] = stored
     state.saved = saved
     unread = {

@@ -72,7 +72,9 @@ def sync(
     for schema in schemas:
         yield from _ensure_indexes(schema)
         context.prepared.add(schema.model)
-    return made
+    dropped = {change.policy_id for change in spare}
+    changes = [each.replaced(kind="drop") if each.policy_id in dropped else each for each in made.changes]
+    return Plan(tuple(changes), done=True)
 
 
 def prepare(context: Context, schema: ModelSchema) -> Operation[None]:
@@ -83,29 +85,42 @@ def prepare(context: Context, schema: ModelSchema) -> Operation[None]:
         PolicyMissing: Autosync is off, and a policy is not there.
     """
     if schema.signatures:
-        policies = yield from ask(ListPolicies(schema.label))
-        there = {each.signature for each in policies}
-        missing = [each for each in schema.signatures if each not in there]
-        for signature in missing:
-            others = [
-                str(each)
-                for each in there
-                if (each.property, each.source) == (signature.property, signature.source)
-            ]
-            if others:
-                raise PolicyDrift(
-                    f"{schema.name} wants the policy {signature}, and there are others for that property: "
-                    f"{', '.join(sorted(others))}. db.sync() creates the new one beside them; "
-                    "`rushmodel migrate` moves the vectors over",
-                    model=schema.model,
-                    signature=signature,
-                )
+        missing = yield from _to_create(schema)
         if missing and not context.autosync:
             raise policy_missing(schema, missing[0])
         for signature in missing:
             yield from _create(signature)
     yield from _ensure_indexes(schema)
     context.prepared.add(schema.model)
+
+
+def _to_create(schema: ModelSchema) -> Operation[list[Signature]]:
+    """The policies a class lacks, where it is safe to create them without being asked."""
+    policies = yield from ask(ListPolicies(schema.label))
+    there = {each.signature: each.id for each in policies}
+    missing = [each for each in schema.signatures if each not in there]
+    beside = [
+        each
+        for each in there
+        if any((each.property, each.source) == (one.property, one.source) for one in missing)
+    ]
+    drifted = [each for each in beside if each not in schema.signatures]
+    if beside and not drifted:
+        # Some of the class's own: made by somebody who is at it just now, or used for long?
+        coverages = yield from ask(GetCoverage(tuple(there[each] for each in beside)))
+        if any(each.vectors for each in coverages):
+            again = yield from ask(ListPolicies(schema.label))
+            missing = [each for each in missing if each not in {one.signature for one in again}]
+            drifted = beside if missing else []
+    if drifted:
+        raise PolicyDrift(
+            f"{schema.name} wants the policy {missing[0]}, and there are others for that property: "
+            f"{', '.join(sorted(map(str, drifted)))}. db.sync() creates the new one beside them; "
+            "`rushmodel migrate` moves the vectors over",
+            model=schema.model,
+            signature=missing[0],
+        )
+    return missing
 
 
 def policy_missing(schema: ModelSchema, signature: Signature) -> PolicyMissing:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Annotated, Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from ..errors import (
     CapabilityError,
@@ -35,7 +36,7 @@ from ..port import (
 )
 from ..schema import ModelSchema
 from .context import Context
-from .drafts import guard
+from .drafts import SaveOptions, guard
 
 M = TypeVar("M", bound=Instance)
 
@@ -106,6 +107,8 @@ def refresh(context: Context, record: M, with_vectors: bool | None) -> Operation
         raise NotSaved(f"this {schema.name} was never saved, so there is nothing to read again")
     if with_vectors is None:
         unread = {spec.name for spec in schema.attribute_vectors} & state.missing
+        if schema.inline_vectors:
+            unread |= vars(record)["vectors"].unread
         with_vectors = context.capabilities.reads_vectors and bool(schema.vectors) and not unread
     vectors = signatures_to_read(context.capabilities, schema, with_vectors)
     found = yield from ask(GetRecords((state.record_id,), schema.label, vectors))
@@ -145,16 +148,21 @@ def load_all(loader: Loader[M], found: list[StoredRecord]) -> list[M]:
 
 
 def update(
-    schema: ModelSchema, query: RecordQuery, values: Mapping[str, Any], on_stale: OnStale | None
+    context: Context,
+    schema: ModelSchema,
+    query: RecordQuery,
+    values: Mapping[str, Any],
+    on_stale: OnStale | None,
 ) -> Operation[int]:
     """Set fields of every record that matches; how many.
 
     Raises:
         QueryError: An unknown field, or a vector.
         KeyChanged: A merge key.
-        PropertyError: A value the field does not take.
+        PropertyError: A value that cannot be stored; pydantic's ValidationError: one the field refuses.
         StaleVector: An indexed text would change under its vector.
     """
+    SaveOptions(on_stale).check(context.capabilities)
     data: dict[str, StoredValue] = {}
     remove: list[str] = []
     guards: list[VectorGuard] = []
@@ -185,15 +193,28 @@ def update(
     )
 
 
+_BARE: dict[str, Any] = {
+    "__dict__": {},
+    "__pydantic_fields_set__": set(),
+    "__pydantic_extra__": None,
+    "__pydantic_private__": None,
+}
+
+
 def _validated(schema: ModelSchema, name: str, value: Any) -> Any:
-    """The value as pydantic would assign it, constraints included."""
-    info = schema.model.__pydantic_fields__[name]
-    adapter: TypeAdapter[Any] = TypeAdapter(_annotated(info), config={"hide_input_in_errors": True})
-    return adapter.validate_python(value)
-
-
-def _annotated(info: Any) -> Any:
-    return Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+    """The value as an assignment to the field would make it; pydantic's ValidationError if it is refused."""
+    model: type[Instance] = schema.model
+    if model.__pydantic_decorators__.model_validators or model.model_config.get("frozen"):
+        # Validators of the whole record need one: the field is then validated by its annotation.
+        info = model.__pydantic_fields__[name]
+        annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        adapter: TypeAdapter[Any] = TypeAdapter(annotation, config={"hide_input_in_errors": True})
+        return adapter.validate_python(value)
+    trial = model.__new__(model)  # with nothing in it: default factories may want other fields
+    for slot, empty in _BARE.items():
+        object.__setattr__(trial, slot, copy(empty))
+    model.__pydantic_validator__.validate_assignment(trial, name, value)
+    return vars(trial)[name]
 
 
 def _key_condition(schema: ModelSchema, record_id: str | None, key: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,6 +229,9 @@ def _key_condition(schema: ModelSchema, record_id: str | None, key: Mapping[str,
     for each in schema.keys:
         try:
             where[each.property] = each.codec.encode(_validated(schema, each.name, key[each.name]))
+        except ValidationError as error:
+            reasons = "; ".join(one["msg"] for one in error.errors(include_input=False, include_url=False))
+            raise QueryError(f"{schema.name}.get({each.name}=...): {reasons}", field=each.name) from None
         except ValueError as error:
             raise QueryError(f"{schema.name}.get({each.name}=...): {error}", field=each.name) from None
     return where

@@ -21,7 +21,7 @@ from ..port import RecordWrite, SaveRecords
 from ..results import BulkReport, Failed
 from ..schema import ModelSchema
 from .context import Context
-from .drafts import Draft, SaveOptions, draft, settle, stale_vector
+from .drafts import Draft, SaveOptions, draft, forget_dropped, guard, settle, stale_vector
 from .planning import prepare
 
 M = TypeVar("M", bound=Instance)
@@ -77,14 +77,27 @@ def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]
             data[each.property] = each.codec.encode(getattr(trial, each.name))
         except ValueError as error:
             raise PropertyError(f"{schema.name}.{each.name}: {error}", field=each.name) from None
-    write = RecordWrite(
-        data, record_id=state.record_id, key=schema.key_properties, texts=schema.text_properties
+    guards = tuple(
+        guard(spec, data[spec.property], spec.on_stale)
+        for spec in schema.external
+        if spec.text is not None and spec.property in data and spec.on_stale != "keep"
     )
-    (written,) = yield from ask(SaveRecords(label, (write,)))
+    write = RecordWrite(
+        data,
+        record_id=state.record_id,
+        key=schema.key_properties,
+        guards=guards,
+        texts=schema.text_properties,
+    )
+    try:
+        (written,) = yield from ask(SaveRecords(label, (write,)))
+    except StaleVector as error:
+        raise _named(schema, error) from error
     for name in key:
         vars(record)[name] = vars(trial)[name]
     state.version = written.version
     state.saved = {**(state.saved or {}), **data}
+    forget_dropped(record, written)
     return record
 
 
@@ -104,9 +117,9 @@ def save_batch(
         BulkError: Without ``skip``: a record was refused, and none of the batch is written.
     """
     label = schema.concrete_label()
-    drafts, failed, unchanged = _drafts(schema, batch)
+    drafts, failed, repeated, unchanged = _drafts(schema, batch)
     if failed and not skip:
-        raise _bulk_error(schema, BulkReport(report.saved, (*report.failed, *failed)), failed)
+        raise _bulk_error(schema, report, failed)
     if drafts and schema.model not in context.prepared:
         yield from prepare(context, schema)
     while drafts:
@@ -118,30 +131,33 @@ def save_batch(
                 error.__dict__["report"] = report  # what was saved before the store gave up
                 raise
             position, made = drafts.pop(at)
-            if isinstance(error, StaleVector):
-                error = _named(schema, error)
-            failed.append(Failed(position, made.record, error))
+            reason = _named(schema, error) if isinstance(error, StaleVector) else error
+            failed.append(Failed(position, made.record, reason))
             if not skip:
-                raise _bulk_error(
-                    schema, BulkReport(report.saved, (*report.failed, *failed)), failed
-                ) from error
+                raise _bulk_error(schema, report, failed) from error
         else:
             for (_, made), each in zip(drafts, written, strict=True):
                 settle(made, each)
             break
-    return BulkReport(report.saved + len(drafts) + unchanged, (*report.failed, *failed))
+    errors = {id(each.item): each.error for each in failed}
+    failed += [Failed(at, item, errors[id(item)]) for at, item in repeated if id(item) in errors]
+    failed.sort(key=lambda each: each.position)
+    saved = len(drafts) + unchanged + sum(id(item) not in errors for _, item in repeated)
+    return BulkReport(report.saved + saved, (*report.failed, *failed))
 
 
 def _drafts(
     schema: ModelSchema, batch: Sequence[tuple[int, object]]
-) -> tuple[list[tuple[int, Draft]], list[Failed], int]:
+) -> tuple[list[tuple[int, Draft]], list[Failed], list[tuple[int, object]], int]:
+    """The drafts of a batch, what was refused, instances that come again, and how many are as stored."""
     drafts: list[tuple[int, Draft]] = []
     failed: list[Failed] = []
+    repeated: list[tuple[int, object]] = []
     unchanged = 0
     seen: set[int] = set()
     for position, item in batch:
         if id(item) in seen:
-            unchanged += 1  # the same instance again: it is written once
+            repeated.append((position, item))  # the same instance again: it is written once
             continue
         seen.add(id(item))
         try:
@@ -158,7 +174,7 @@ def _drafts(
                 unchanged += 1
             else:
                 drafts.append((position, made))
-    return drafts, failed, unchanged
+    return drafts, failed, repeated, unchanged
 
 
 def _named(schema: ModelSchema, error: StaleVector) -> StaleVector:
@@ -166,11 +182,11 @@ def _named(schema: ModelSchema, error: StaleVector) -> StaleVector:
     return stale_vector(schema, schema.vector_by_name[error.field], error.record_id)
 
 
-def _bulk_error(schema: ModelSchema, report: BulkReport, failed: Sequence[Failed]) -> BulkError:
+def _bulk_error(schema: ModelSchema, before: BulkReport, failed: Sequence[Failed]) -> BulkError:
     first = failed[0]
     return BulkError(
         f"{schema.name}.save_many(): {len(failed)} of a batch refused, none of that batch written, "
-        f"{report.saved} saved before it; the first, at position {first.position}: {first.error}",
+        f"{before.saved} saved before it; the first, at position {first.position}: {first.error}",
         [each.error for each in failed],
-        report=report,
+        report=BulkReport(before.saved, (*before.failed, *failed)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
@@ -51,7 +52,7 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
     if isinstance(wanted.query, Instance):
         without = state_of(wanted.query).record_id
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
-        vector = yield from _vector_of(schema, wanted.query, spec)
+        vector = yield from _vector_of(context, schema, wanted.query, spec)
     else:
         vector = _query_vector(schema, wanted.query)
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, len(vector)), len(vector))
@@ -116,8 +117,18 @@ def _check(schema: ModelSchema, wanted: Search) -> None:
     for name, value, least in (("limit", wanted.limit, 1), ("offset", wanted.offset, 0)):
         if type(value) is not int or value < least:
             raise QueryError(f"{schema.name}.search(): {name} is a whole number from {least}, got {value!r}")
+    least_score = wanted.min_score
+    if least_score is not None and not (_is_number(least_score) and math.isfinite(least_score)):
+        raise QueryError(f"{schema.name}.search(): min_score is a number from 0 to 1, got {least_score!r}")
+    for name, flag in (("exact", wanted.exact), ("with_vectors", wanted.with_vectors)):
+        if flag is not None and not isinstance(flag, bool):
+            raise QueryError(f"{schema.name}.search(): {name} is True or False, got {flag!r}")
     if wanted.where is not None:
         check_condition(schema, wanted.where)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _query_vector(schema: ModelSchema, query: object) -> Float32:
@@ -146,13 +157,14 @@ def _candidates(
         name = _on(schema, wanted.on)
         narrowed = [pair for pair in fitting if pair[0].name == name or pair[0].text == name]
         if not narrowed:
-            known = {spec.name: spec.dims for spec in schema.vectors}
-            if name in known:
+            named = [spec for spec in schema.vectors if name in (spec.name, spec.text)]
+            if named:
+                dims = " or ".join(str(spec.dims) for spec in named)
                 raise VectorError(
-                    f"{schema.name}.search(): {name} has vectors of {known[name]} numbers, got {length}",
-                    field=name,
+                    f"{schema.name}.search(): {name} has vectors of {dims} numbers, got {length}", field=name
                 )
-            raise QueryError(f"{schema.name}.search(on={name!r}): the vector fields are {', '.join(known)}")
+            known = ", ".join(spec.name for spec in schema.vectors)
+            raise QueryError(f"{schema.name}.search(on={name!r}): the vector fields are {known}")
         fitting = narrowed
     if wanted.similarity is not None:
         narrowed = [pair for pair in fitting if pair[1] == wanted.similarity]
@@ -192,18 +204,28 @@ def _only(
     )
 
 
-def _vector_of(schema: ModelSchema, record: Instance, spec: VectorSpec) -> Operation[Float32]:
+def _vector_of(
+    context: Context, schema: ModelSchema, record: Instance, spec: VectorSpec
+) -> Operation[Float32]:
     """The vector of a record to search from: the instance's, or else the stored one."""
     if type(record) is not schema.model:
         raise QueryError(
             f"{schema.name}.search() takes a {schema.name} to look like, got {type(record).__name__}"
         )
     state = state_of(record)
-    value = record.__dict__["vectors"].get(spec.name) if spec.inline else record.__dict__.get(spec.name)
+    value = vars(record).get(spec.name)
+    if spec.inline:
+        value = vars(record)["vectors"].held(spec.name)
     if value is not None:
         return spec.convert(value)
     if state.record_id is None:
         raise NotSaved(f"this {schema.name} has no {spec.name} and was never saved")
+    if not context.capabilities.reads_vectors:
+        raise VectorsNotLoaded(
+            f"{schema.name} {state.record_id}: its {spec.name} is not loaded, and "
+            f"{context.capabilities.store} does not give vectors back; pass the vector itself",
+            field=spec.name,
+        )
     found = yield from ask(GetRecords((state.record_id,), schema.label, spec.signatures))
     array = stored_vector(spec, found[0].vectors or {}) if found else None
     if array is None:
