@@ -15,12 +15,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel
 
 from rushmodel import Field, Model, Vector, VectorField, connect, field
+
+Durability: TypeAlias = Literal["full", "normal"]
+Float32: TypeAlias = npt.NDArray[np.float32]
 
 DIMS = 768
 ROUNDS = 5
@@ -82,38 +88,37 @@ def time_of(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def saves(folder: Path, count: int, durability: str) -> tuple[list[float], list[float]]:
+def saves(folder: Path, count: int, durability: Durability) -> tuple[list[float], list[float]]:
     """Seconds of ``count`` single saves, ours and raw, a round each in turn."""
-    synchronous = {"full": "FULL", "normal": "NORMAL"}[durability]
     vectors = np.random.default_rng(7).standard_normal((count, DIMS)).astype(np.float32)
     ours, raw = [], []
     for attempt in range(ROUNDS):
-        db = connect(folder / f"{durability}{attempt}.db", durability=durability, default=True)  # type: ignore[arg-type]
-        made = [
-            Article.model_validate({"slug": f"s{at}", **values(at), "embedding": vectors[at]})
-            for at in range(count)
-        ]
-        made[0].save()
-        ours.append(time_of(lambda made=made: [article.save() for article in made[1:]]))  # type: ignore[misc]
+        db = connect(folder / f"{durability}{attempt}.db", durability=durability, default=True)
+        given = ({"slug": f"s{at}", **values(at), "embedding": vectors[at]} for at in range(count))
+        first, *others = [Article.model_validate(each) for each in given]
+        first.save()
+        ours.append(time_of(partial(save_each, others)))
         db.close()
-        connection = raw_store(folder / f"raw{durability}{attempt}.db", synchronous)
+        connection = raw_store(folder / f"raw{durability}{attempt}.db", durability.upper())
         rows = [(f"s{at}", *values(at).values()) for at in range(count)]
-
-        def insert(
-            rows: list[tuple[object, ...]] = rows, connection: sqlite3.Connection = connection
-        ) -> None:
-            for row, vector in zip(rows[1:], vectors[1:], strict=True):
-                connection.execute("BEGIN IMMEDIATE")
-                at = connection.execute(
-                    "INSERT INTO articles(slug, title, body, year, rating, draft) VALUES (?, ?, ?, ?, ?, ?)",
-                    row,
-                ).lastrowid
-                connection.execute("INSERT INTO vectors VALUES (?, ?)", (at, vector.tobytes()))
-                connection.execute("COMMIT")
-
-        raw.append(time_of(insert))
+        raw.append(time_of(partial(insert, connection, rows[1:], vectors[1:])))
         connection.close()
     return ours, raw
+
+
+def save_each(articles: list[Article]) -> None:
+    for article in articles:
+        article.save()
+
+
+def insert(connection: sqlite3.Connection, rows: list[tuple[object, ...]], vectors: Float32) -> None:
+    """What a save writes, into two tables, a transaction each."""
+    statement = "INSERT INTO articles(slug, title, body, year, rating, draft) VALUES (?, ?, ?, ?, ?, ?)"
+    for row, vector in zip(rows, vectors, strict=True):
+        connection.execute("BEGIN IMMEDIATE")
+        at = connection.execute(statement, row).lastrowid
+        connection.execute("INSERT INTO vectors VALUES (?, ?)", (at, vector.tobytes()))
+        connection.execute("COMMIT")
 
 
 def reads(folder: Path, count: int) -> tuple[list[float], list[float]]:
@@ -159,20 +164,22 @@ def imports() -> tuple[list[float], list[float]]:
 
 def report(name: str, ours: list[float], raw: list[float], per: int, goal: float) -> None:
     ratios = [mine / other for mine, other in zip(ours, raw, strict=True)]
+    mine, other = (1e6 * statistics.median(each) / per for each in (ours, raw))
     print(
-        f"{name:<34} {1e6 * statistics.median(ours) / per:>10.1f} us {1e6 * statistics.median(raw) / per:>10.1f} us "
-        f"{statistics.median(ratios):>6.2f}x ({min(ratios):.2f}-{max(ratios):.2f})   goal <= {goal}x"
+        f"{name:<34} {mine:>10.1f} us {other:>10.1f} us {statistics.median(ratios):>6.2f}x "
+        f"({min(ratios):.2f}-{max(ratios):.2f})   goal <= {goal}x"
     )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Saving and reading against raw sqlite3.")
     parser.add_argument("--saves", type=int, default=2000)
     parser.add_argument("--records", type=int, default=10_000)
     given = parser.parse_args()
     print(f"{'':<34} {'rushmodel':>13} {'raw':>13}  ratio (min-max of {ROUNDS})")
     with tempfile.TemporaryDirectory() as folder:
-        for durability in ("normal", "full"):
+        durabilities: tuple[Durability, ...] = ("normal", "full")
+        for durability in durabilities:
             ours, raw = saves(Path(folder), given.saves, durability)
             report(f"save(), durability {durability}", ours, raw, given.saves - 1, 3.0)
         ours, raw = reads(Path(folder), given.records)

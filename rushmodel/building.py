@@ -123,19 +123,18 @@ def _property(cls: type[Any], name: str, info: FieldInfo, options: PropertyOptio
         raise _error(cls, name, "as_number= is for Decimal fields")
     if options.index and not codec.filters:
         raise _error(cls, name, "a JSON field takes no conditions, so an index would never be used")
-    default: Callable[[dict[str, Any]], Any] | None = None
-    if not info.is_required():
-        value = info.default
-        if info.default_factory is None and (value is not None or not optional):
-            try:
-                codec.encode(value)
-            except ValueError as error:
-                raise _error(cls, name, f"the default cannot be stored: {error}") from None
-
-        def default(values: dict[str, Any]) -> Any:
-            return info.get_default(call_default_factory=True, validated_data=values)
-
+    if not info.is_required() and info.default_factory is None and (info.default is not None or not optional):
+        try:
+            codec.encode(info.default)
+        except ValueError as error:
+            raise _error(cls, name, f"the default cannot be stored: {error}") from None
+    default = None if info.is_required() else _default_of(info)
     return Property(name, stored, codec, optional, options.key, options.index, default)
+
+
+def _default_of(info: FieldInfo) -> Callable[[dict[str, Any]], Any]:
+    """Pydantic's default, out of the fields before it; a mutable one is a copy each time."""
+    return lambda values: info.get_default(call_default_factory=True, validated_data=values)
 
 
 # -- vectors ------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -176,7 +177,8 @@ _LIBRARIES = ("rushmodel.", "pydantic.")
 
 def _namespace_of_caller() -> dict[str, Any]:
     """The names of the function that uses a class whose annotations came before what they name."""
-    frame = sys._getframe(1)
+    frame = inspect.currentframe()
+    assert frame is not None  # CPython and PyPy have frames
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(
         ("rushmodel.", "pydantic.")
     ):

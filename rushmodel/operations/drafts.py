@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeVar, get_args
+from typing import Any, NoReturn, TypeVar, cast, get_args
 
 from ..errors import (
     CapabilityError,
@@ -109,7 +109,8 @@ class _Drafting:
                 f"got {type(given).__name__}",
                 field="vectors",
             )
-        self.values["vectors"] = InlineVectors(self.schema.inline_vectors, given)
+        known = cast("Mapping[str, object]", given)
+        self.values["vectors"] = InlineVectors(self.schema.inline_vectors, known)
 
     def read_properties(self) -> None:
         for each in self.schema.properties:

@@ -303,7 +303,7 @@ def test_delete_is_by_id_and_once():
 
 def test_update_is_one_command():
     query = Page.find(Page.slug == "a")
-    updated = reading.update(PAGE, stored_query(query), {"body": None, "title": "x"}, "drop")
+    updated = reading.update(context(), PAGE, stored_query(query), {"body": None, "title": "x"}, "drop")
     command: Any = next(updated)
     assert isinstance(command, UpdateRecords)
     assert (command.data, command.remove) == ({"title": "x"}, ("body",))
