@@ -20,7 +20,8 @@ from .inline import VectorsAttribute
 from .instance import Instance
 from .metaclass import schema_of
 from .operations import reading, saving, searching
-from .operations.drafts import SaveOptions, cloned
+from .operations.drafts import SaveOptions
+from .operations.settling import cloned
 from .port import DeleteRecords, RecordQuery, Similarity
 from .query import Query
 from .results import BulkReport, Hits

@@ -21,8 +21,9 @@ from ..port import RecordWrite, SaveRecords
 from ..results import BulkReport, Failed
 from ..schema import ModelSchema
 from .context import Context
-from .drafts import Draft, SaveOptions, draft, forget_dropped, guard, settle, stale_vector
+from .drafts import Draft, SaveOptions, draft, guard, stale_vector
 from .planning import prepare
+from .settling import forget_dropped, settle
 
 M = TypeVar("M", bound=Instance)
 

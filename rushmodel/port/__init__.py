@@ -1,0 +1,100 @@
+"""The port: everything a store can be asked, as values.
+
+Operations yield these commands and are sent the replies; a backend carries
+them out. They speak of records and policies, never of HTTP or SQL, so a store
+is one class with one method, `Backend.execute`.
+
+Property values in commands are *stored* values: ``str | int | float | bool`` or
+a list of one of them. Names are stored names. Vectors are one-dimensional
+float32 arrays. ``where`` is a RushDB filter document (`query.md`).
+"""
+
+from __future__ import annotations
+
+from .backend import (
+    AsyncBackend,
+    Backend,
+    Capabilities,
+)
+from .commands import (
+    CloseCursor,
+    Command,
+    CountRecords,
+    CreatePolicy,
+    DeletePolicy,
+    DeleteRecords,
+    EnsureIndexes,
+    FindRecords,
+    GetCoverage,
+    GetRecords,
+    ImportRecords,
+    ListPolicies,
+    OpenCursor,
+    PatchRecord,
+    ReadCursor,
+    SaveRecords,
+    SearchVectors,
+    UpdateRecords,
+    UpsertVectors,
+)
+from .values import (
+    Coverage,
+    Float32,
+    ImportRow,
+    InlineVector,
+    Order,
+    Policy,
+    RecordQuery,
+    RecordWrite,
+    Signature,
+    Similarity,
+    Source,
+    StoredRecord,
+    StoredValue,
+    VectorGuard,
+    VectorWrite,
+    Where,
+    Written,
+)
+
+__all__ = [
+    "AsyncBackend",
+    "Backend",
+    "Capabilities",
+    "CloseCursor",
+    "Command",
+    "CountRecords",
+    "Coverage",
+    "CreatePolicy",
+    "DeletePolicy",
+    "DeleteRecords",
+    "EnsureIndexes",
+    "FindRecords",
+    "Float32",
+    "GetCoverage",
+    "GetRecords",
+    "ImportRecords",
+    "ImportRow",
+    "InlineVector",
+    "ListPolicies",
+    "OpenCursor",
+    "Order",
+    "PatchRecord",
+    "Policy",
+    "ReadCursor",
+    "RecordQuery",
+    "RecordWrite",
+    "SaveRecords",
+    "SearchVectors",
+    "Signature",
+    "Similarity",
+    "Source",
+    "StoredRecord",
+    "StoredValue",
+    "UpdateRecords",
+    "UpsertVectors",
+    "VectorGuard",
+    "VectorWrite",
+    "Where",
+    "Written",
+]

@@ -1,0 +1,199 @@
+"""What a store can be asked: a command each, with the type of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
+
+from ..value import Value
+from .values import (
+    Float32,
+    ImportRow,
+    InlineVector,
+    Policy,
+    RecordQuery,
+    RecordWrite,
+    Signature,
+    Similarity,
+    Source,
+    StoredRecord,
+    StoredValue,
+    VectorGuard,
+    Written,
+)
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Command(Value, Generic[R_co]):
+    """Something a store can be asked; ``R_co`` is what it answers."""
+
+
+class ListPolicies(Command[list[Policy]]):
+    """All policies, or a label's; oldest first."""
+
+    label: str | None = None
+
+
+class CreatePolicy(Command[Policy]):
+    """`PolicyExists` on the same signature, `PolicyConflict` where the property is not text (R2)."""
+
+    signature: Signature
+
+
+class DeletePolicy(Command[None]):
+    """Removes a policy and the vectors it holds; `PolicyMissing`.
+
+    With ``only_empty``, `PolicyError` where it holds vectors: the check and the
+    removal are one step.
+    """
+
+    policy_id: str
+    only_empty: bool = False
+
+
+class GetCoverage(Command[list[Coverage]]):
+    """The coverage of each policy, in the order asked; `PolicyMissing`."""
+
+    policy_ids: tuple[str, ...]
+
+
+class UpsertVectors(Command[int], eq=False):
+    """Sets the vectors of existing records, all or nothing (R7); the number of items.
+
+    ``vectors`` are float32 rows, one for each id; the last one wins. `PolicyMissing`,
+    `VectorError` on a length, `NotFound` on an id without label and property.
+    """
+
+    policy_id: str
+    record_ids: tuple[str, ...]
+    vectors: Sequence[Float32]
+
+    def __repr__(self) -> str:
+        return f"UpsertVectors({self.policy_id!r}, {len(self.record_ids)} vectors)"
+
+
+class EnsureIndexes(Command[None]):
+    """Makes the property indexes (one tuple of properties each) that are not there yet."""
+
+    label: str
+    indexes: tuple[tuple[str, ...], ...]
+
+
+class SaveRecords(Command[list[Written]], eq=False):
+    """Writes records of one label, in one transaction: all of them or none.
+
+    An error about one of them carries its place in ``writes`` as ``index``.
+    """
+
+    label: str
+    writes: Sequence[RecordWrite]
+
+
+class ImportRecords(Command[list[StoredRecord]], eq=False):
+    """Creates rows as RushDB's clients do, in one transaction; parents come before children.
+
+    With ``merge_by``, rows whose label and values match a record update it, all that match
+    (R18); ``rewrite`` replaces their properties. An empty tuple merges by all of a row's
+    properties. Children are related to parents by ``relationship``.
+    """
+
+    rows: Sequence[ImportRow]
+    merge_by: tuple[str, ...] | None = None
+    rewrite: bool = False
+    relationship: str = "__RUSHDB__RELATION__DEFAULT__"
+
+
+class PatchRecord(Command[StoredRecord], eq=False):
+    """Merges into one record (PATCH), or with ``replace`` puts new data in its place (PUT); `NotFound`.
+
+    Vectors that are not given stay (R6, store side).
+    """
+
+    record_id: str
+    data: Mapping[str, StoredValue]
+    label: str | None = None
+    vectors: tuple[InlineVector, ...] = ()
+    replace: bool = False
+
+
+class GetRecords(Command[list[StoredRecord]]):
+    """Those of the ids that exist (and have the label, if given), in the order asked."""
+
+    record_ids: tuple[str, ...]
+    label: str | None = None
+    vectors: tuple[Signature, ...] = ()
+
+
+class FindRecords(Command[list[StoredRecord]]):
+    """The records a query finds, of one snapshot. `QueryError` on what it cannot understand."""
+
+    query: RecordQuery
+
+
+class CountRecords(Command[int]):
+    """How many records match; order, limit and offset of the query do not count."""
+
+    query: RecordQuery
+
+
+class OpenCursor(Command[str]):
+    """Begins to read a query page by page, from one snapshot; the cursor's name."""
+
+    query: RecordQuery
+
+
+class ReadCursor(Command[list[StoredRecord]]):
+    """The next records of a cursor, at most ``size``; an empty list at the end."""
+
+    cursor: str
+    size: int
+
+
+class CloseCursor(Command[None]):
+    """Gives the cursor up; one that is unknown or closed is no error."""
+
+    cursor: str
+
+
+class UpdateRecords(Command[int]):
+    """Sets and removes properties of every record that matches; how many.
+
+    ``guards`` as in `RecordWrite`.
+    """
+
+    query: RecordQuery
+    data: Mapping[str, StoredValue]
+    remove: tuple[str, ...] = ()
+    guards: tuple[VectorGuard, ...] = ()
+    texts: frozenset[str] = frozenset()
+
+
+class DeleteRecords(Command[int]):
+    """Deletes every record that matches, with vectors and relationships; how many.
+
+    The caller has made sure that the query is meant to be as wide as it is.
+    """
+
+    query: RecordQuery
+
+
+class SearchVectors(Command[list[StoredRecord]], eq=False):
+    """The records nearest to ``vector``, best first, each with its score (R10).
+
+    ``query`` says which labels and what condition; its limit and offset page
+    through the neighbours. ``source`` and ``similarity`` None: the one policy
+    that fits is meant (R12, the guide's way); several are `AmbiguousSearch`.
+    `PolicyMissing` where none fits, unless the label has no records.
+    ``exact`` False permits an approximate index.
+    """
+
+    query: RecordQuery
+    property: str
+    vector: Float32
+    source: Source | None = None
+    similarity: Similarity | None = None
+    exact: bool = True
+    min_score: float | None = None
+    without: str | None = None
+    """The id of a record to leave out ("more like this")."""

@@ -1,0 +1,185 @@
+"""What commands are about: records, policies and queries, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, Union
+
+from ..value import Value, shown_short
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Similarity: TypeAlias = Literal["cosine", "euclidean"]
+Source: TypeAlias = Literal["external", "managed"]
+Float32: TypeAlias = "npt.NDArray[np.float32]"
+StoredValue: TypeAlias = Union[str, int, float, bool, "list[str]", "list[int]", "list[float]", "list[bool]"]
+Where: TypeAlias = Mapping[str, Any]
+
+
+class Signature(Value):
+    """The five fields that make a policy what it is (guide, "Index signature uniqueness").
+
+    ``dims`` is None for a managed policy whose embedder is not known yet (R28).
+    """
+
+    label: str
+    property: str
+    source: Source
+    similarity: Similarity
+    dims: int | None
+
+    def __str__(self) -> str:
+        dims = "?" if self.dims is None else self.dims
+        return f"{self.label}.{self.property} {self.source} {self.similarity} {dims}"
+
+
+class Policy(Value):
+    """An index policy as the store keeps it. Times are ISO 8601 UTC texts (R1)."""
+
+    id: str
+    signature: Signature
+    status: str
+    created_at: str
+    updated_at: str
+
+
+class Coverage(Value):
+    """How far a policy reaches: records of the label that have the property, and vectors held."""
+
+    records: int
+    vectors: int
+
+
+class StoredRecord(NamedTuple):
+    """A record as the store gives it.
+
+    ``version`` counts its writes (None where the store does not tell);
+    ``vectors`` holds what was asked for with the read, by signature;
+    ``texts`` names properties whose text looks like a datetime and is a string (R14).
+    """
+
+    id: str
+    label: str
+    version: int | None
+    data: dict[str, Any]
+    vectors: Mapping[Signature, Float32] | None = None
+    score: float | None = None
+    texts: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        vectors = ", ".join(map(str, self.vectors or ()))
+        return (
+            f"StoredRecord({self.id!r}, {self.label!r}, {self.data!r}, vectors of [{vectors}], {self.score})"
+        )
+
+
+class VectorWrite(NamedTuple):
+    """A vector for the policy of that signature; None takes the stored one away."""
+
+    signature: Signature
+    vector: Float32 | None
+
+    def __repr__(self) -> str:
+        return f"VectorWrite({self.signature}, {shown_short(self.vector)})"
+
+
+class VectorGuard(NamedTuple):
+    """What becomes of vectors whose text changes in this write.
+
+    Applies where the stored text of ``property`` differs from ``text`` and one
+    of ``signatures`` holds a vector for the record: "raise" refuses the write
+    with `StaleVector`, "drop" removes those vectors. ``field`` is for the message.
+    """
+
+    field: str
+    property: str
+    text: str | None
+    signatures: tuple[Signature, ...]
+    action: Literal["raise", "drop"]
+
+
+class RecordWrite(NamedTuple):
+    """One record to write, with its vectors: all of it or nothing.
+
+    With ``record_id`` that record is changed (`RecordGone` if it is not there);
+    else with ``key`` the record with those property values is changed, or
+    created; else a record is created. With both, the record is changed and
+    `ConflictError` says so where another one has that key already.
+    ``data`` is merged, ``remove`` is removed. ``texts`` names properties that are
+    strings even where their text looks like a datetime (R14). ``version``:
+    `ConflictError` unless it is still the stored one.
+    """
+
+    data: Mapping[str, StoredValue]
+    record_id: str | None = None
+    key: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    vectors: tuple[VectorWrite, ...] = ()
+    guards: tuple[VectorGuard, ...] = ()
+    version: int | None = None
+    texts: frozenset[str] = frozenset()
+
+
+class Written(NamedTuple):
+    """The answer to a `RecordWrite`.
+
+    ``kept`` are stored properties of a record found by key which the write
+    neither set nor removed; empty otherwise. ``dropped`` are the signatures
+    whose vectors a guard removed.
+    """
+
+    id: str
+    version: int | None
+    created: bool
+    kept: Mapping[str, StoredValue] = {}
+    dropped: tuple[Signature, ...] = ()
+
+
+class InlineVector(NamedTuple):
+    """A vector as RushDB's own clients write it: the policy is found by what is given (R5)."""
+
+    property: str
+    vector: Float32
+    similarity: str | None = None
+
+    def __repr__(self) -> str:
+        return f"InlineVector({self.property!r}, {shown_short(self.vector)}, {self.similarity!r})"
+
+
+class ImportRow(NamedTuple):
+    """A row of an import; ``parent`` is the index of an earlier row (nested JSON, R19)."""
+
+    label: str
+    data: Mapping[str, StoredValue]
+    vectors: tuple[InlineVector, ...] = ()
+    parent: int | None = None
+
+
+class Order(NamedTuple):
+    """Sort by a stored property, or by record id where ``property`` is ``"$id"``.
+
+    ``moments``: the texts are datetimes in UTC, some with a fraction of a second and some without.
+    """
+
+    property: str
+    descending: bool = False
+    moments: bool = False
+
+
+class RecordQuery(Value):
+    """Which records, in what order, and how much of each.
+
+    ``labels`` empty means any. ``order`` empty means by ascending id; ids break
+    ties. ``properties`` None means all. ``vectors`` are read along, by signature.
+    """
+
+    labels: tuple[str, ...]
+    where: Where = MappingProxyType({})
+    order: tuple[Order, ...] = ()
+    limit: int | None = None
+    offset: int = 0
+    properties: tuple[str, ...] | None = None
+    vectors: tuple[Signature, ...] = ()
