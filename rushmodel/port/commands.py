@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from ..value import Value
 from .values import (
+    Coverage,
     Float32,
     ImportRow,
     InlineVector,
