@@ -44,10 +44,21 @@ class State:
     ``saved`` are the stored values as of the last save or load (None: never saved), ``held`` the
     vectors, ``fresh`` the vector fields assigned since, and
     whatever else was assigned unseen. ``missing`` have no value here: left out of the
-    read or, where ``with_vectors``, not in the store.
+    read or, where ``with_vectors``, not in the store. ``origin`` are the stored values of the record
+    that a clone was made of: its vectors belong to those texts.
     """
 
-    __slots__ = ("deleted", "fresh", "held", "missing", "record_id", "saved", "version", "with_vectors")
+    __slots__ = (
+        "deleted",
+        "fresh",
+        "held",
+        "missing",
+        "origin",
+        "record_id",
+        "saved",
+        "version",
+        "with_vectors",
+    )
 
     def __init__(
         self,
@@ -63,6 +74,7 @@ class State:
         self.saved = saved
         self.held: dict[str, Any] = held if held is not None else {}
         self.fresh: set[str] = set()
+        self.origin: Mapping[str, Any] | None = None
         self.missing = missing
         self.with_vectors = with_vectors
         self.deleted = False
@@ -73,6 +85,7 @@ class State:
         )
         made.fresh = set(self.fresh)
         made.deleted = self.deleted
+        made.origin = self.origin
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> State:

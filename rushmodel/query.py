@@ -149,8 +149,10 @@ class Query(Value, Generic[M], eq=False):
 
     def pages(self, size: int = PAGE) -> Iterator[list[M]]:
         """The records in lists of at most ``size``, from one snapshot."""
+        return self._pages(_whole("size", size, least=1))
+
+    def _pages(self, size: int) -> Iterator[list[M]]:
         database, loader = self._database(), self._loader()
-        size = _whole("size", size, least=1)
         cursor = database.run(ask(OpenCursor(self._stored())))
         try:
             while page := database.run(ask(ReadCursor(cursor, size))):
@@ -158,10 +160,12 @@ class Query(Value, Generic[M], eq=False):
         finally:
             database.run(ask(CloseCursor(cursor)))
 
-    async def apages(self, size: int = PAGE) -> AsyncIterator[list[M]]:
+    def apages(self, size: int = PAGE) -> AsyncIterator[list[M]]:
         """As `pages`."""
+        return self._apages(_whole("size", size, least=1))
+
+    async def _apages(self, size: int) -> AsyncIterator[list[M]]:
         database, loader = self._database(), self._loader()
-        size = _whole("size", size, least=1)
         cursor = await database.arun(ask(OpenCursor(self._stored())))
         try:
             while page := await database.arun(ask(ReadCursor(cursor, size))):

@@ -48,6 +48,8 @@ class Draft(Value, eq=False):
     write: RecordWrite
     saved: dict[str, StoredValue]
     held: dict[str, Any]
+    left_out: tuple[VectorSpec, ...] = ()
+    """Fields whose vector is not written, since a clone's text is another."""
 
 
 def draft(record: Instance, options: SaveOptions) -> Draft | None:
@@ -92,6 +94,7 @@ class _Drafting:
         self.vectors: list[VectorWrite] = []
         self.guards: list[VectorGuard] = []
         self.held: dict[str, Any] = {}
+        self.left_out: list[VectorSpec] = []
 
     def check_inline(self) -> None:
         """``model_copy(update={"vectors": ...})`` checks nothing, so it is done here."""
@@ -136,7 +139,11 @@ class _Drafting:
             self._take_away(spec, known)
             return
         array = self._converted(spec, value) if known is None or value is not known else known
-        fresh = self._fresh(spec, array, known)
+        assigned = self._assigned(spec, array, known)
+        if not assigned and self._cloned_from_other_text(spec):
+            self.left_out.append(spec)
+            return
+        fresh = assigned or self.before is None
         self.held[spec.name] = array
         if spec.text is None and fresh:
             self.encoded[spec.property] = fingerprint(array)
@@ -198,7 +205,7 @@ class _Drafting:
             guards=tuple(self.guards) if key else (),
             texts=self.schema.text_properties,
         )
-        return Draft(self.record, write, dict(self.encoded), self.held)
+        return Draft(self.record, write, dict(self.encoded), self.held, tuple(self.left_out))
 
     def _given(self, spec: VectorSpec) -> Any:
         """The vector on the instance; None where it is taken away, MISSING where none is given."""
@@ -219,13 +226,25 @@ class _Drafting:
         except ValueError as error:
             raise VectorError(f"{self.schema.name}.{spec.name}: {error}", field=spec.name) from None
 
-    def _fresh(self, spec: VectorSpec, array: Float32, known: Float32 | None) -> bool:
-        if self.before is None or known is None or spec.name in self.state.fresh:
+    def _assigned(self, spec: VectorSpec, array: Float32, known: Float32 | None) -> bool:
+        """Whether the vector is another than the known one, or was given anew."""
+        if known is None or spec.name in self.state.fresh:
             return True
-        if spec.inline:
-            vectors: InlineVectors = self.values["vectors"]
-            return spec.name in vectors.fresh or array is not known
+        if spec.inline and spec.name in self.values["vectors"].fresh:
+            return True
         return array is not known and not (spec.as_list and same_vector(array, known))
+
+    def _cloned_from_other_text(self, spec: VectorSpec) -> bool:
+        """Whether a clone's text changed under its vector, which then is left out (promise 3)."""
+        origin = self.state.origin
+        action = self.options.on_stale or spec.on_stale
+        if origin is None or spec.text is None or action == "keep":
+            return False
+        if origin.get(spec.property) == self.encoded.get(spec.property):
+            return False
+        if action == "raise":
+            raise stale_vector(self.schema, spec, None)
+        return True
 
     def _take_away(self, spec: VectorSpec, known: Any) -> None:
         if not spec.optional and not spec.inline:

@@ -29,6 +29,9 @@ def settle(done: Draft, written: Written) -> None:
         values["vectors"].fresh.clear()
     if before is None and not written.created:
         _take_back(record, schema, state, written)
+    state.origin = None
+    for spec in done.left_out:
+        _forget(record, state, spec)
     forget_dropped(record, written)
 
 
@@ -99,5 +102,7 @@ def cloned(record: M) -> M:
                 "read the record with_vectors=True",
                 field=min(vectors.unread),
             )
-    set_state(made, State())
+    fresh = State(held=dict(state.held))
+    fresh.origin = state.saved
+    set_state(made, fresh)
     return made

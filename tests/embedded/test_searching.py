@@ -121,6 +121,8 @@ def test_no_policy_is_never_no_hit(store):
 def test_several_similarities_need_a_word(store):
     store.policy(cosine())
     store.policy(euclidean())
+    with pytest.raises(AmbiguousSearch):
+        store.search(vec(0, 1, 0))  # the label has never had a record
     store.save({"body": "x"}, vectors={cosine(): vec(1, 0, 0), euclidean(): vec(1, 0, 0)})
     with pytest.raises(AmbiguousSearch, match="similarityFunction") as raised:
         store.search(vec(0, 1, 0))

@@ -518,9 +518,9 @@ def test_numbers_of_records(db, value):
         with pytest.raises(QueryError, match="whole number"):
             builder(value)
     with pytest.raises(QueryError, match="size"):
-        list(Plain.find().pages(value))
+        Plain.find().pages(value)  # at once, not when it is iterated
     with pytest.raises(QueryError, match="size"):
-        list(Plain.find().pages(0))
+        Plain.find().apages(0)
 
 
 def test_numbers_past_every_store(db):

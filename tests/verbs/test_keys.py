@@ -255,6 +255,33 @@ def test_a_clone_with_the_same_key_is_the_same_record(db):
     assert Article.find().one().title == "b"
 
 
+def test_a_clone_of_which_the_text_changes(db):
+    """Its vector is of the old text, as that of a saved record would be (promise 3)."""
+    copy = article().save().clone()
+    copy.slug, copy.body = "copy", "another text"
+    with pytest.raises(StaleVector, match=r"Article\.embedding"):
+        copy.save()
+    assert Article.find().count() == 1
+    kept = copy.clone()
+    kept.slug = "kept"
+    copy.save(on_stale="drop")
+    with pytest.raises(VectorsNotLoaded):
+        copy.embedding
+    kept.save(on_stale="keep")
+    assert Article.get(slug="kept", with_vectors=True).embedding.tolist() == [1, 2, 3]
+    copy.embedding = [3, 2, 1]
+    copy.save()
+    assert len(Article.search([1, 2, 3])) == 3
+
+
+def test_a_clone_with_a_vector_of_its_own(db):
+    record = article().save()
+    copy = record.clone()
+    copy.slug, copy.body, copy.embedding = "copy", "another text", record.embedding
+    copy.save()  # assigned, even if equal: it counts as fresh
+    assert len(Article.search([1, 2, 3])) == 2
+
+
 @pytest.mark.parametrize("make", [picture, quote])
 def test_clones_of_other_vectors(db, make):
     record = make().save()

@@ -43,11 +43,14 @@ class Searcher:
             raise QueryError("a search is ordered by nearness; leave the order out, or sort what it answers")
         _check_vector(command)
         tables = tables_of(session, query)
-        places = [(table, policy) for table in tables for policy in _policies_for(session, table, command)]
+        labels = query.labels or [table.label for table in tables]
+        # A label that has never had a record has policies, and no table.
+        policies = {label: _policies_for(session, label, command) for label in labels}
+        _check_similarity([policy for several in policies.values() for policy in several], command)
+        places = [(table, policy) for table in tables for policy in policies[table.label]]
         if not places:
             _refuse_unless_empty(session, tables, command)
             return []
-        _check_similarity(places, command)
         without = _row_of(session, command.without)
         most = None if query.limit is None else query.limit + query.offset
         self._forget_deleted(session)
@@ -122,11 +125,11 @@ class _Mirror:
                 ) from error
 
 
-def _policies_for(session: Session, table: Table, command: SearchVectors) -> list[StoredPolicy]:
+def _policies_for(session: Session, label: str, command: SearchVectors) -> list[StoredPolicy]:
     """The policies of the label that the search can mean (R12): external ones before managed ones (R28)."""
     fitting = [
         policy
-        for policy in session.policies.of_property(table.label, command.property)
+        for policy in session.policies.of_property(label, command.property)
         if policy.signature.dims == command.vector.size
         and command.source in (None, policy.signature.source)
         and command.similarity in (None, policy.signature.similarity)
@@ -146,11 +149,11 @@ def _check_vector(command: SearchVectors) -> None:
         raise VectorError("the query vector holds NaN or infinite values", property=command.property)
 
 
-def _check_similarity(places: list[tuple[Table, StoredPolicy]], command: SearchVectors) -> None:
+def _check_similarity(policies: list[StoredPolicy], command: SearchVectors) -> None:
     """`AmbiguousSearch` unless one similarity is meant; `VectorError` where cosine gets no direction."""
-    similarities = {policy.signature.similarity for _, policy in places}
+    similarities = {policy.signature.similarity for policy in policies}
     if len(similarities) > 1:
-        candidates = tuple(policy.signature for _, policy in places)
+        candidates = tuple(policy.signature for policy in policies)
         raise AmbiguousSearch(
             f"several index policies fit the query vector: {', '.join(map(str, candidates))};"
             " similarityFunction decides",
