@@ -207,7 +207,9 @@ def _validated(schema: ModelSchema, name: str, value: Any) -> Any:
     if model.__pydantic_decorators__.model_validators or model.model_config.get("frozen"):
         # Validators of the whole record need one: the field is then validated by its annotation.
         info = model.__pydantic_fields__[name]
-        annotation: Any = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        annotation: Any = info.annotation
+        for each in info.metadata:
+            annotation = Annotated[annotation, each]
         adapter: TypeAdapter[Any] = TypeAdapter(annotation, config={"hide_input_in_errors": True})
         return adapter.validate_python(value)
     trial = model.__new__(model)  # with nothing in it: default factories may want other fields

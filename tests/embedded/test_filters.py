@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+import weakref
 from functools import partial
 
 import orjson
@@ -39,6 +40,7 @@ class Shelf:
             for number, name in enumerate(names, 10)
         }
         self.connection = sqlite3.connect(":memory:")
+        weakref.finalize(self, self.connection.close)  # Python 3.13 warns of one that is left open
         register(self.connection)
         self.connection.execute("CREATE TABLE records(row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE)")
         columns = "".join(f", {column.sql[2:]}" for column in self.columns.values())

@@ -63,6 +63,10 @@ class Cursors:
             cursor.release()
         self._open.clear()
 
+    def leave(self) -> None:
+        """Close the cursors' connections; nobody will read them."""
+        self.close_all()
+
     def suspend(self) -> None:
         """Read what the cursors have not given yet into memory, and close their connections."""
         for name, cursor in list(self._open.items()):

@@ -74,6 +74,10 @@ class StoreFile:
         if not self.in_memory:
             self._disconnect()
 
+    def leave(self) -> None:
+        """Close the connection, that of a database in memory too."""
+        self._disconnect()
+
     def close(self) -> None:
         """Close for good; a second time is no error."""
         with self.lock:

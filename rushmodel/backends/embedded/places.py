@@ -67,6 +67,9 @@ class Suspendable(Protocol):
     def suspend(self) -> None:
         """Close every connection, so that it is opened again when it is needed."""
 
+    def leave(self) -> None:
+        """Close every connection: the process ends."""
+
 
 def watch(owner: Suspendable) -> None:
     """From now on, suspend the owner (weakly held) before this process forks, and when it ends.
@@ -110,7 +113,7 @@ def _at_exit() -> None:
     for owner in _last_first():
         if owner.lock.acquire(timeout=_EXIT_SECONDS):
             try:
-                owner.suspend()
+                owner.leave()
             finally:
                 owner.lock.release()
 
