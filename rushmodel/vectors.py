@@ -43,7 +43,8 @@ def as_vector(value: object, *, dims: int | None, similarities: Sequence[Similar
     import numpy as np
 
     array = cast("Float32", value)
-    if type(value) is np.ndarray and array.dtype == np.float32 and array.ndim == 1:
+    kind: type[Any] = type(value)
+    if kind is np.ndarray and array.dtype == np.float32 and array.ndim == 1:
         flags = array.flags
         if flags.writeable or not flags.owndata or not flags.c_contiguous:
             array = array.copy()

@@ -173,7 +173,8 @@ class VectorMatrix:
         squares = self._squares[: self._count] if places is None else self._squares[places]
         norms = np.sqrt(squares)
         norm = float(np.sqrt(square))
-        value: npt.NDArray[np.float64]
+        value: _Float64
+        error: _Float64
         if self.similarity == "cosine":
             dots = self._dots32((wide / norm).astype(np.float32), places)
             out = (norms < _SMALL) | (norms > _LARGE)
