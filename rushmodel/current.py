@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _selected: ContextVar[tuple[Database, ...]] = ContextVar("rushmodel_selected", default=())
 _lock = threading.Lock()
-_default: Database | None = None
+# The default is the last of them; one that is closed gives its place back.
+_defaults: list[Database] = []
 
 
 def current_database() -> Database:
@@ -26,17 +27,18 @@ def current_database() -> Database:
     selected = _selected.get()
     if selected:
         return selected[-1]
-    if _default is None:
+    defaults = _defaults[-1:]
+    if not defaults:
         raise NotConnected(
             "no database: call db = rushmodel.connect('articles.db') first, or select one with `with db:`"
         )
-    return _default
+    return defaults[0]
 
 
 def check_default(url: str, wanted: bool | None) -> None:
     """Refuse a second database that does not say whether it is to be the default."""
     with _lock:
-        other = _default
+        other = _defaults[-1] if _defaults else None
     if wanted is None and other is not None and (other.url != url or url == MEMORY):
         raise ConfigurationError(
             f"{other.url} is the default database already: say connect(..., default=True) for {url} to take "
@@ -46,18 +48,16 @@ def check_default(url: str, wanted: bool | None) -> None:
 
 def enter_default(database: Database, wanted: bool | None) -> None:
     """Make a new database the process default, if it is the first or says so."""
-    global _default
     with _lock:
-        if wanted or (wanted is None and _default is None):
-            _default = database
+        if wanted or (wanted is None and not _defaults):
+            _defaults.append(database)
 
 
 def leave_default(database: Database) -> None:
-    """A closed database gives its place up."""
-    global _default
+    """A closed database gives its place up, to the one that was the default before it."""
     with _lock:
-        if _default is database:
-            _default = None
+        if database in _defaults:
+            _defaults.remove(database)
 
 
 def select(database: Database) -> None:

@@ -59,6 +59,8 @@ def connect(
     """
     scope = None
     if models is not None:
+        if isinstance(models, type):
+            raise ConfigurationError(f"models= takes several classes: models=[{models.__name__}]")
         scope = tuple(models)
         for model in scope:
             if not (isinstance(model, type) and issubclass(model, Instance)):

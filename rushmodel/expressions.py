@@ -7,7 +7,7 @@ condition on a base model also holds for its subclasses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, NoReturn, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, cast, overload
 
 from .codecs import DATETIME, DECIMAL, DECIMAL_SEPARATOR, NAIVE_UTC, TEXT, Codec, canonical_decimal
 from .errors import QueryError
@@ -39,7 +39,7 @@ class Condition(Value, Generic[M_contra]):
     def __invert__(self: Condition[M]) -> Condition[M]:
         return Condition({"$not": self.where}, self.model)
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:  # NoReturn would make mypy skip what follows an ``if``
         raise TypeError(
             "a condition has no truth value: combine conditions with & | ~ (in brackets), not and / or / "
             "not, and write between(low, high) for low < x < high"
@@ -174,7 +174,7 @@ class Column(Value, Generic[M_contra, T], eq=False):
     def __repr__(self) -> str:
         return f"{self.model.__name__}.{self.name}"
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:  # NoReturn would make mypy skip what follows an ``if``
         raise TypeError(f"{self!r} is a field, not a value: compare it, as in {self!r} == ...")
 
     def _where(self, operand: Any) -> Condition[Any]:

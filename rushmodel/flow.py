@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Any, TypeAlias, TypeVar
 
 from .errors import RushModelError
-from .port import AsyncBackend, Backend, Command
+from .port import AsyncBackend, Backend, Command, ThreadedBackend
 
 R = TypeVar("R")
 
@@ -44,6 +44,8 @@ def run(backend: Backend, operation: Operation[R]) -> R:
 
 async def arun(backend: AsyncBackend, operation: Operation[R]) -> R:
     """Carry an operation out, from an event loop."""
+    if isinstance(backend, ThreadedBackend):
+        return await backend.within(lambda store: run(store, operation))
     try:
         command = next(operation)
         while True:

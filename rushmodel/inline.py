@@ -14,7 +14,7 @@ from .errors import VectorError, VectorsNotLoaded
 from .port import Float32
 from .schema import VectorSpec
 from .value import Value
-from .vectors import VectorLike, same_vector
+from .vectors import same_vector
 
 
 class InlineVectors(MutableMapping[str, Float32]):
@@ -119,12 +119,15 @@ class InlineVectors(MutableMapping[str, Float32]):
 
 
 class VectorsAttribute:
-    """``record.vectors``, to a type checker: set from a mapping of anything `VectorLike`."""
+    """``record.vectors``, to a type checker: set from a mapping of anything `VectorLike`.
+
+    Pydantic's mypy plugin looks the type of the value up in the user's module, so it is a builtin one.
+    """
 
     if TYPE_CHECKING:
 
         def __get__(self, instance: object, owner: type[Any]) -> InlineVectors: ...
-        def __set__(self, instance: Any, value: Mapping[str, VectorLike]) -> None: ...
+        def __set__(self, instance: Any, value: object) -> None: ...
 
 
 class InlineVectorsOptions(Value):

@@ -41,6 +41,8 @@ def locate(location: str | os.PathLike[str] | None, *, token: str | None = None)
         ConfigurationError: Nothing names a location, or it makes no sense.
         CapabilityError: A RushDB server, which this version does not speak to.
     """
+    if location is not None and not isinstance(location, (str, os.PathLike)):
+        raise ConfigurationError(f"a location is a path or a URL in a str, got {type(location).__name__}")
     named = os.fspath(location) if location is not None else from_environment()
     if named is None:
         raise ConfigurationError(
@@ -49,6 +51,8 @@ def locate(location: str | os.PathLike[str] | None, *, token: str | None = None)
         )
     if not isinstance(named, str) or not named or "\0" in named:
         raise ConfigurationError(f"a location is a path or a URL in a str, got {named!r}")
+    if named in (":memory:", "memory:", "memory"):
+        raise ConfigurationError(f"{named!r} would be a file of that name; a store in memory is 'memory://'")
     scheme, found, _ = named.partition("://")
     if found and scheme in ("http", "https"):
         raise CapabilityError(

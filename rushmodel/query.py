@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .current import current_database
 from .database import Database
@@ -22,7 +22,6 @@ from .port import (
     DeleteRecords,
     FindRecords,
     OpenCursor,
-    ReadCursor,
     RecordQuery,
 )
 from .value import Value
@@ -155,8 +154,8 @@ class Query(Value, Generic[M], eq=False):
         database, loader = self._database(), self._loader()
         cursor = database.run(ask(OpenCursor(self._stored())))
         try:
-            while page := database.run(ask(ReadCursor(cursor, size))):
-                yield reading.load_all(loader, page)
+            while page := database.run(reading.read_page(loader, cursor, size)):
+                yield page
         finally:
             database.run(ask(CloseCursor(cursor)))
 
@@ -168,8 +167,8 @@ class Query(Value, Generic[M], eq=False):
         database, loader = self._database(), self._loader()
         cursor = await database.arun(ask(OpenCursor(self._stored())))
         try:
-            while page := await database.arun(ask(ReadCursor(cursor, size))):
-                yield reading.load_all(loader, page)
+            while page := await database.arun(reading.read_page(loader, cursor, size)):
+                yield page
         finally:
             await database.arun(ask(CloseCursor(cursor)))
 
@@ -215,10 +214,10 @@ class Query(Value, Generic[M], eq=False):
     def __aiter__(self) -> AsyncIterator[M]:
         return self.astream()
 
-    def __len__(self) -> NoReturn:
+    def __len__(self) -> int:
         raise TypeError("a query has no length before it is run: use .count(), or len(query.all())")
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> bool:  # NoReturn would make mypy skip what follows an ``if``
         raise TypeError("a query has no truth value before it is run: use .exists()")
 
     # -- operations

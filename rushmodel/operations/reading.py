@@ -27,6 +27,7 @@ from ..port import (
     DeleteRecords,
     FindRecords,
     GetRecords,
+    ReadCursor,
     RecordQuery,
     Signature,
     StoredRecord,
@@ -67,8 +68,13 @@ def get_or_none(
     """
     label = schema.concrete_label()
     vectors = signatures_to_read(context.capabilities, schema, with_vectors)
+    if record_id is not None and not isinstance(record_id, str):
+        raise QueryError(
+            f"{schema.name}.get() takes a record id, which is a str, got {type(record_id).__name__}; "
+            f"for the merge key write {schema.name}.get({_way(schema)}), for a condition {schema.name}.find(...)"
+        )
     if record_id is not None and not key:
-        found = yield from ask(GetRecords((str(record_id),), label, vectors))
+        found = yield from ask(GetRecords((record_id,), label, vectors))
     else:
         where = _key_condition(schema, record_id, key)
         found = yield from ask(FindRecords(RecordQuery((label,), where, limit=2, vectors=vectors)))
@@ -90,7 +96,10 @@ def get(
     """As `get_or_none`; `NotFound` where there is none."""
     found = yield from get_or_none(context, schema, record_id, key, with_vectors)
     if found is None:
-        what = f"id {record_id!r}" if record_id is not None else _show(key)
+        what = _show(key)
+        if record_id is not None:
+            hint = f" (by merge key: {schema.name}.get({_way(schema)}))" if schema.keys else ""
+            what = f"the record id {record_id!r}{hint}"
         raise NotFound(
             f"there is no {schema.name} with {what}", model=schema.model, record_id=record_id, key=dict(key)
         )
@@ -140,6 +149,11 @@ def find(loader: Loader[M], query: RecordQuery) -> Operation[list[M]]:
     """The instances a query finds."""
     found = yield from ask(FindRecords(query))
     return load_all(loader, found)
+
+
+def read_page(loader: Loader[M], cursor: str, size: int) -> Operation[list[M]]:
+    """The next instances of a cursor; an empty list at the end."""
+    return load_all(loader, (yield from ask(ReadCursor(cursor, size))))
 
 
 def load_all(loader: Loader[M], found: list[StoredRecord]) -> list[M]:
@@ -222,7 +236,7 @@ def _validated(schema: ModelSchema, name: str, value: Any) -> Any:
 def _key_condition(schema: ModelSchema, record_id: str | None, key: Mapping[str, Any]) -> dict[str, Any]:
     names = [each.name for each in schema.keys]
     if record_id is not None or sorted(key) != sorted(names):
-        way = ", ".join(f"{name}=..." for name in names) or "the class has no merge key"
+        way = _way(schema) or "the class has no merge key"
         raise QueryError(
             f"{schema.name}.get() takes a record id, or the whole merge key ({way}), "
             f"got {_show(key) or 'nothing'}{' and an id' if record_id is not None else ''}"
@@ -237,6 +251,10 @@ def _key_condition(schema: ModelSchema, record_id: str | None, key: Mapping[str,
         except ValueError as error:
             raise QueryError(f"{schema.name}.get({each.name}=...): {error}", field=each.name) from None
     return where
+
+
+def _way(schema: ModelSchema) -> str:
+    return ", ".join(f"{each.name}=..." for each in schema.keys)
 
 
 def _show(key: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from .backend import (
     AsyncBackend,
     Backend,
     Capabilities,
+    ThreadedBackend,
 )
 from .commands import (
     CloseCursor,
@@ -91,6 +92,7 @@ __all__ = [
     "Source",
     "StoredRecord",
     "StoredValue",
+    "ThreadedBackend",
     "UpdateRecords",
     "UpsertVectors",
     "VectorGuard",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from ..value import Value
 from .commands import Command
@@ -31,6 +32,18 @@ class Backend(Protocol):
     def execute(self, command: Command[R]) -> R: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class ThreadedBackend(Protocol):
+    """An `AsyncBackend` that has a thread of its own, where whole operations are carried out.
+
+    Making thousands of instances out of records takes long, too, and would hold the event loop up.
+    """
+
+    async def within(self, work: Callable[[Backend], R]) -> R:
+        """Call ``work`` with the store, on its thread and in the caller's context."""
+        ...
 
 
 class AsyncBackend(Protocol):

@@ -97,6 +97,8 @@ class EmbeddedBackend:
         with self._file.lock:
             try:
                 session = self._ready()
+                if writes:
+                    self._file.check_still_there()
                 return self._within(session, handler, command, "BEGIN IMMEDIATE" if writes else "BEGIN")
             except sqlite3.Error as error:
                 raise self._file.translate(error) from error

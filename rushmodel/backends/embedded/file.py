@@ -69,6 +69,14 @@ class StoreFile:
             raise
         return connection
 
+    def check_still_there(self) -> None:
+        """Refuse to write into a file that was removed or replaced since: nobody would find it again."""
+        if self._place is not None and identity(self.path) != self._place:
+            raise StoreError(
+                f"{self.path} was moved, replaced or removed since it was opened; connect to it again",
+                path=self.path,
+            )
+
     def suspend(self) -> None:
         """Close the connection until it is needed again. A database in memory stays."""
         if not self.in_memory:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
-from ...port import Capabilities, Command
+from ...port import Backend, Capabilities, Command
 from .backend import EmbeddedBackend
 
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class AsyncEmbedded:
@@ -34,10 +38,15 @@ class AsyncEmbedded:
 
     async def execute(self, command: Command[R]) -> R:
         """Carry a command out on the worker thread; see `EmbeddedBackend.execute`."""
+        return await self.within(lambda backend: backend.execute(command))
+
+    async def within(self, work: Callable[[Backend], T]) -> T:
+        """Call ``work`` with the store, on the worker thread and in the caller's context."""
         if self._thread is None or self._process != os.getpid():  # threads do not survive a fork
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="rushmodel")
             self._process = os.getpid()
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._backend.execute, command)
+        call = partial(copy_context().run, work, self._backend)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     def close(self) -> None:
         """Close the backend once the commands that were begun are done, and end the thread."""
