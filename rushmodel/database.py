@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,7 +17,7 @@ from .errors import ConfigurationError
 from .flow import Operation, arun, run
 from .instance import Instance
 from .metaclass import schema_of
-from .opening import Durability, Store, locate, open_store, url_of
+from .opening import MEMORY, Durability, Store, locate, open_store, url_of
 from .operations import planning
 from .operations.context import Context
 from .plan import Plan
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from .client import RushDB
 
 R = TypeVar("R")
+
+_memories = itertools.count(1)
 
 
 def connect(
@@ -69,9 +72,11 @@ def connect(
     named = locate(location, token=token)
     current.check_default(url_of(named), default)
     store = open_store(named, durability=durability)
-    database = Database(
-        store, Context(store.backend.capabilities, autosync=autosync, exact=exact, scope=scope)
-    )
+    # Stores in memory share a URL, and not their records.
+    place = store.url if store.url != MEMORY else f"{MEMORY} (number {next(_memories)} of this process)"
+    capabilities = store.backend.capabilities
+    context = Context(capabilities, place=place, autosync=autosync, exact=exact, scope=scope)
+    database = Database(store, context)
     current.enter_default(database, default)
     return database
 

@@ -7,7 +7,7 @@ condition on a base model also holds for its subclasses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overload
 
 from .codecs import DATETIME, DECIMAL, DECIMAL_SEPARATOR, NAIVE_UTC, TEXT, Codec, canonical_decimal
 from .errors import QueryError
@@ -177,6 +177,19 @@ class Column(Value, Generic[M_contra, T], eq=False):
     def __bool__(self) -> bool:  # NoReturn would make mypy skip what follows an ``if``
         raise TypeError(f"{self!r} is a field, not a value: compare it, as in {self!r} == ...")
 
+    if not TYPE_CHECKING:  # checkers refuse these by themselves; a program without one gets the way out
+
+        def __and__(self, other: object) -> NoReturn:
+            raise TypeError(f"{self!r} & ...: put each comparison in brackets, as in (a == 1) & (b > 2)")
+
+        __rand__ = __or__ = __ror__ = __and__
+
+        def __contains__(self, value: object) -> NoReturn:
+            raise TypeError(f"... in {self!r}: write {self!r}.in_([...]) or {self!r}.contains(...)")
+
+        def __neg__(self) -> NoReturn:
+            raise TypeError(f"-{self!r}: write {self!r}.desc()")
+
     def _where(self, operand: Any) -> Condition[Any]:
         if not self.codec.filters and operand is not None and operand != {"$exists": True}:
             raise QueryError(
@@ -187,6 +200,10 @@ class Column(Value, Generic[M_contra, T], eq=False):
 
     def _operand(self, operator: str, value: Any) -> Any:
         codec = self.codec
+        if value is None:
+            raise QueryError(
+                f"{self!r}.{operator}(): for None there are is_none() and exists()", field=self.name
+            )
         if codec.item is not None and not isinstance(value, list):
             codec = codec.item
         try:
@@ -196,6 +213,10 @@ class Column(Value, Generic[M_contra, T], eq=False):
 
     def _bound(self, operator: str, value: Any) -> Any:
         codec = self.codec.item or self.codec
+        if value is None:
+            raise QueryError(
+                f"{self!r} {operator} None: for None there are is_none() and exists()", field=self.name
+            )
         if not codec.ordered:
             raise QueryError(
                 f"{self!r} {operator} ...: values of {codec.name} have no order in the store; "
@@ -249,6 +270,13 @@ class VectorColumn(Value, Generic[M_contra], eq=False):
 
     def __repr__(self) -> str:
         return f"{self.model.__name__}.{self.name}"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise AttributeError(
+                f"{self!r} is a vector: it takes no conditions and orders, and has no {name!r}"
+            )
 
 
 def _condition(value: Any) -> Condition[Any]:

@@ -45,7 +45,7 @@ class State:
     vectors, ``fresh`` the vector fields assigned since, and
     whatever else was assigned unseen. ``missing`` have no value here: left out of the
     read or, where ``with_vectors``, not in the store. ``origin`` are the stored values of the record
-    that a clone was made of: its vectors belong to those texts.
+    that a clone was made of: its vectors belong to those texts. ``place`` is the store of the record.
     """
 
     __slots__ = (
@@ -54,6 +54,7 @@ class State:
         "held",
         "missing",
         "origin",
+        "place",
         "record_id",
         "saved",
         "version",
@@ -68,6 +69,7 @@ class State:
         held: dict[str, Any] | None = None,
         missing: frozenset[str] = frozenset(),
         with_vectors: bool = False,
+        place: str | None = None,
     ) -> None:
         self.record_id = record_id
         self.version = version
@@ -77,11 +79,18 @@ class State:
         self.origin: Mapping[str, Any] | None = None
         self.missing = missing
         self.with_vectors = with_vectors
+        self.place = place
         self.deleted = False
 
     def __copy__(self) -> State:
         made = State(
-            self.record_id, self.version, self.saved, dict(self.held), self.missing, self.with_vectors
+            self.record_id,
+            self.version,
+            self.saved,
+            dict(self.held),
+            self.missing,
+            self.with_vectors,
+            self.place,
         )
         made.fresh = set(self.fresh)
         made.deleted = self.deleted

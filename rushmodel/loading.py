@@ -22,15 +22,21 @@ M = TypeVar("M", bound=Instance)
 class Loader(Generic[M]):
     """Makes instances of one model from the records of one read.
 
-    ``only`` names the properties that were read (None: all); the others, and the vectors
-    unless ``with_vectors``, stay unloaded.
+    ``place`` is the store they come from. ``only`` names the properties that were read (None: all);
+    the others, and the vectors unless ``with_vectors``, stay unloaded.
     """
 
     def __init__(
-        self, schema: ModelSchema, *, with_vectors: bool = False, only: frozenset[str] | None = None
+        self,
+        schema: ModelSchema,
+        place: str,
+        *,
+        with_vectors: bool = False,
+        only: frozenset[str] | None = None,
     ) -> None:
         self.schema = schema
         self._with_vectors = with_vectors
+        self._place = place
         wanted = [each for each in schema.properties if only is None or each.name in only]
         self._plan = [
             (each.name, each.property, each.codec.exact, each.codec.decode, each) for each in wanted
@@ -69,7 +75,7 @@ class Loader(Generic[M]):
         if self.schema.vectors:
             missing = self._read_vectors(record, values, held)
         made = self._model.__new__(self._model)
-        state = State(record.id, record.version, data, held, missing, self._with_vectors)
+        state = State(record.id, record.version, data, held, missing, self._with_vectors, self._place)
         _fill(made, values, state, private=self._private)
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import sys
 from contextvars import ContextVar
@@ -18,7 +19,7 @@ from .building import VECTORS, read_schema, reserved_name_error, warn_without_ke
 from .errors import ModelError
 from .fields import VectorField, field, options_of, vector_kind
 from .inline import vectors_field
-from .names import RESERVED
+from .names import MODEL_NAMES, RESERVED
 from .registry import register
 from .schema import ModelSchema
 
@@ -89,8 +90,19 @@ class ModelMeta(construction.ModelMetaclass):
 
         def __getattr__(cls, name: str) -> Any:
             if _building.get() or name not in cls.__dict__.get("__pydantic_fields__", ()):
-                return super().__getattr__(name)
+                try:
+                    return super().__getattr__(name)
+                except AttributeError:
+                    if _building.get() or name.startswith("_"):
+                        raise
+                    raise AttributeError(_unknown_attribute(cls, name)) from None
             return column_of(cls, name)
+
+
+def _unknown_attribute(cls: Any, name: str) -> str:
+    fields = list(cls.__dict__.get("__pydantic_fields__", ()))
+    near = difflib.get_close_matches(name, [*fields, *MODEL_NAMES], 1)
+    return f"{cls.__name__} has no attribute {name!r}" + (f"; is {near[0]!r} meant?" if near else "")
 
 
 def column_of(cls: Any, name: str) -> Any:

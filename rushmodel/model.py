@@ -101,6 +101,7 @@ class Model(Instance, abstract=True, defer_build=True):
         Raises:
             BulkError: On "raise"; its ``report`` says what was saved before.
         """
+        _check_several(cls, records)
         database, schema = current_database(), schema_of(cls)
         report = BulkReport(0)
         done = 0
@@ -122,6 +123,7 @@ class Model(Instance, abstract=True, defer_build=True):
         on_error: Literal["raise", "skip"] = "raise",
     ) -> BulkReport:
         """As `save_many`; ``records`` may be an async iterable, too."""
+        _check_several(cls, records)
         database, schema = current_database(), schema_of(cls)
         report = BulkReport(0)
         done = 0
@@ -288,11 +290,13 @@ class Model(Instance, abstract=True, defer_build=True):
         Raises:
             NotSaved: It was never saved.
         """
-        current_database().run(reading.delete(self))
+        database = current_database()
+        database.run(reading.delete(database.context, self))
 
     async def adelete(self) -> None:
         """As `delete`."""
-        await current_database().arun(reading.delete(self))
+        database = current_database()
+        await database.arun(reading.delete(database.context, self))
 
     @classmethod
     def delete_all(cls) -> int:
@@ -327,6 +331,12 @@ def _get_or_none(
 
 def _delete_all(model: type[Model]) -> Operation[int]:
     return ask(DeleteRecords(RecordQuery((schema_of(model).concrete_label(),))))
+
+
+def _check_several(model: type[Model], records: object) -> None:
+    if isinstance(records, Instance) or not isinstance(records, (Iterable, AsyncIterable)):
+        one = type(records).__name__
+        raise TypeError(f"{model.__name__}.save_many() takes several records, got one {one}: write [record]")
 
 
 def _skips(on_error: str) -> bool:

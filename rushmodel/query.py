@@ -299,7 +299,8 @@ class Query(Value, Generic[M], eq=False):
         )
 
     def _loader(self) -> Loader[M]:
-        return Loader(schema_of(self.model), with_vectors=self.vectors, only=self.fields)
+        place = self._database().context.place
+        return Loader(schema_of(self.model), place, with_vectors=self.vectors, only=self.fields)
 
     def _database(self) -> Database:
         return current_database()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Generic, cast, overload
 
 from typing_extensions import TypeVar
@@ -21,6 +21,10 @@ class Hit(Value, Generic[M_co]):
 
     record: M_co
     score: float
+
+    def __iter__(self) -> Iterator[Any]:
+        """``for record, score in hits``."""
+        return iter((self.record, self.score))
 
 
 class Hits(Sequence[Hit[M_co]]):

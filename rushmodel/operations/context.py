@@ -4,26 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import ConfigurationError
+from ..instance import Instance, state_of
 from ..port import Capabilities
 
 
 class Context:
     """Settings of one `Database`, and what it has seen.
 
-    ``scope`` are the models given to `connect()` (None: all concrete ones). ``prepared`` are
-    those whose policies and property indexes have been looked after here.
+    ``place`` tells stores apart: a URL, or for a store in memory a name of its own. ``scope`` are the
+    models given to `connect()` (None: all concrete ones). ``prepared`` are those whose policies and
+    property indexes have been looked after here.
     """
 
     def __init__(
         self,
         capabilities: Capabilities,
         *,
+        place: str = "",
         autosync: bool = True,
         exact: bool = True,
         scope: tuple[type[Any], ...] | None = None,
     ) -> None:
         self.capabilities = capabilities
+        self.place = place
         self.autosync = autosync
         self.exact = exact
         self.scope = scope
         self.prepared: set[type[Any]] = set()
+
+    def check_place(self, record: Instance) -> None:
+        """Refuse a record of another store: its id means nothing here.
+
+        Raises:
+            ConfigurationError: It was read from, or saved to, another store.
+        """
+        place = state_of(record).place
+        if place is not None and place != self.place:
+            raise ConfigurationError(
+                f"this {type(record).__name__} belongs to {place}, and the current database is {self.place}: "
+                "select its own with `with db:`, or clone() it to save it here"
+            )

@@ -17,6 +17,7 @@ from ..errors import (
     PropertyError,
     QueryError,
     RecordGone,
+    StaleVector,
 )
 from ..fields import OnStale
 from ..flow import Operation, ask
@@ -71,7 +72,7 @@ def get_or_none(
     if record_id is not None and not isinstance(record_id, str):
         raise QueryError(
             f"{schema.name}.get() takes a record id, which is a str, got {type(record_id).__name__}; "
-            f"for the merge key write {schema.name}.get({_way(schema)}), for a condition {schema.name}.find(...)"
+            f"{_hint(schema)}for a condition write {schema.name}.find(...)"
         )
     if record_id is not None and not key:
         found = yield from ask(GetRecords((record_id,), label, vectors))
@@ -86,7 +87,7 @@ def get_or_none(
         )
     if not found:
         return None
-    loader: Loader[Any] = Loader(schema, with_vectors=with_vectors)
+    loader: Loader[Any] = Loader(schema, context.place, with_vectors=with_vectors)
     return loader.load(found[0])
 
 
@@ -98,8 +99,9 @@ def get(
     if found is None:
         what = _show(key)
         if record_id is not None:
-            hint = f" (by merge key: {schema.name}.get({_way(schema)}))" if schema.keys else ""
-            what = f"the record id {record_id!r}{hint}"
+            what = f"the record id {record_id!r}" + (
+                f" ({_hint(schema).rstrip(', ')})" if schema.keys else ""
+            )
         raise NotFound(
             f"there is no {schema.name} with {what}", model=schema.model, record_id=record_id, key=dict(key)
         )
@@ -114,6 +116,7 @@ def refresh(context: Context, record: M, with_vectors: bool | None) -> Operation
     schema, state = schema_of_instance(record), state_of(record)
     if state.record_id is None:
         raise NotSaved(f"this {schema.name} was never saved, so there is nothing to read again")
+    context.check_place(record)
     if with_vectors is None:
         unread = {spec.name for spec in schema.attribute_vectors} & state.missing
         if schema.inline_vectors:
@@ -123,7 +126,7 @@ def refresh(context: Context, record: M, with_vectors: bool | None) -> Operation
     found = yield from ask(GetRecords((state.record_id,), schema.label, vectors))
     if not found:
         raise RecordGone(f"{schema.name} {state.record_id} has been deleted", record_id=state.record_id)
-    loader: Loader[M] = Loader(schema, with_vectors=with_vectors)
+    loader: Loader[M] = Loader(schema, context.place, with_vectors=with_vectors)
     loaded = loader.load(found[0])
     object.__setattr__(record, "__dict__", loaded.__dict__)
     object.__setattr__(record, "__pydantic_fields_set__", loaded.__pydantic_fields_set__)
@@ -131,7 +134,7 @@ def refresh(context: Context, record: M, with_vectors: bool | None) -> Operation
     return record
 
 
-def delete(record: Instance) -> Operation[None]:
+def delete(context: Context, record: Instance) -> Operation[None]:
     """Delete a record, its vectors and relationships; a second time is silent.
 
     Raises:
@@ -140,6 +143,7 @@ def delete(record: Instance) -> Operation[None]:
     schema, state = schema_of_instance(record), state_of(record)
     if state.record_id is None:
         raise NotSaved(f"this {schema.name} was never saved, so there is nothing to delete")
+    context.check_place(record)
     if not state.deleted:
         yield from ask(DeleteRecords(RecordQuery((schema.concrete_label(),), {"$id": state.record_id})))
         state.deleted = True
@@ -185,7 +189,8 @@ def update(
     for name, value in values.items():
         each = schema.by_name.get(name)
         if each is None:
-            kind = "a vector; assign it and save()" if name in schema.vector_by_name else "no field"
+            known = f"none of its fields ({', '.join(schema.by_name)})"
+            kind = "a vector; assign it and save()" if name in schema.vector_by_name else known
             raise QueryError(f"{schema.name}.update({name}=...): {name!r} is {kind}", field=name)
         if each.key:
             raise KeyChanged(f"{schema.name}.{name} is (part of) the merge key; use rename_key()", field=name)
@@ -202,9 +207,16 @@ def update(
             if spec.text is not None and spec.property == each.property and action != "keep":
                 text = data.get(each.property)
                 guards.append(guard(spec, text, action))
-    return (
-        yield from ask(UpdateRecords(query, data, tuple(remove), tuple(guards), texts=schema.text_properties))
-    )
+    command = UpdateRecords(query, data, tuple(remove), tuple(guards), texts=schema.text_properties)
+    try:
+        return (yield from ask(command))
+    except StaleVector as error:
+        raise StaleVector(
+            f"{schema.name}.{error.field}: update() would change the text of record {error.record_id} under "
+            "its vector; save() such records with their new vectors, or say on_stale='keep' or 'drop'",
+            field=error.field,
+            record_id=error.record_id,
+        ) from error
 
 
 _BARE: dict[str, Any] = {
@@ -251,6 +263,10 @@ def _key_condition(schema: ModelSchema, record_id: str | None, key: Mapping[str,
         except ValueError as error:
             raise QueryError(f"{schema.name}.get({each.name}=...): {error}", field=each.name) from None
     return where
+
+
+def _hint(schema: ModelSchema) -> str:
+    return f"for the merge key write {schema.name}.get({_way(schema)}), " if schema.keys else ""
 
 
 def _way(schema: ModelSchema) -> str:

@@ -35,6 +35,7 @@ def save(context: Context, record: M, options: SaveOptions = DEFAULTS) -> Operat
     schema = schema_of_instance(record)
     label = schema.concrete_label()
     options.check(context.capabilities)
+    context.check_place(record)
     made = draft(record, options)
     if made is None:
         return record
@@ -44,7 +45,7 @@ def save(context: Context, record: M, options: SaveOptions = DEFAULTS) -> Operat
         (written,) = yield from ask(SaveRecords(label, (made.write,)))
     except StaleVector as error:
         raise _named(schema, error) from error
-    settle(made, written)
+    settle(made, written, context.place)
     return record
 
 
@@ -62,6 +63,7 @@ def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]
         raise NotSaved(f"this {schema.name} was never saved: assign its key instead")
     if state.deleted:
         raise RecordGone(f"{schema.name} {state.record_id} was deleted", record_id=state.record_id)
+    context.check_place(record)
     names = {each.name for each in schema.keys}
     if not key or key.keys() - names:
         shown = ", ".join(sorted(names)) or "none: the class has no key=True field"
@@ -118,7 +120,7 @@ def save_batch(
         BulkError: Without ``skip``: a record was refused, and none of the batch is written.
     """
     label = schema.concrete_label()
-    drafts, failed, repeated, unchanged = _drafts(schema, batch)
+    drafts, failed, repeated, unchanged = _drafts(context, schema, batch)
     if failed and not skip:
         raise _bulk_error(schema, report, failed)
     if drafts and schema.model not in context.prepared:
@@ -138,7 +140,7 @@ def save_batch(
                 raise _bulk_error(schema, report, failed) from error
         else:
             for (_, made), each in zip(drafts, written, strict=True):
-                settle(made, each)
+                settle(made, each, context.place)
             break
     errors = {id(each.item): each.error for each in failed}
     failed += [Failed(at, item, errors[id(item)]) for at, item in repeated if id(item) in errors]
@@ -148,7 +150,7 @@ def save_batch(
 
 
 def _drafts(
-    schema: ModelSchema, batch: Sequence[tuple[int, object]]
+    context: Context, schema: ModelSchema, batch: Sequence[tuple[int, object]]
 ) -> tuple[list[tuple[int, Draft]], list[Failed], list[tuple[int, object]], int]:
     """The drafts of a batch, what was refused, instances that come again, and how many are as stored."""
     drafts: list[tuple[int, Draft]] = []
@@ -167,6 +169,7 @@ def _drafts(
                     f"{schema.name}.save_many() saves {schema.name} instances, got {type(item).__name__}"
                 )
             assert isinstance(item, Instance)
+            context.check_place(item)
             made = draft(item, DEFAULTS)
         except RushModelError as error:
             failed.append(Failed(position, item, error))

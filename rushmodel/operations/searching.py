@@ -50,6 +50,7 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
     _check(schema, wanted)
     without: str | None = None
     if isinstance(wanted.query, Instance):
+        context.check_place(wanted.query)
         without = state_of(wanted.query).record_id
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
         vector = yield from _vector_of(context, schema, wanted.query, spec)
@@ -80,7 +81,7 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
             without=without,
         )
     )
-    loader: Loader[Any] = Loader(schema, with_vectors=wanted.with_vectors)
+    loader: Loader[Any] = Loader(schema, context.place, with_vectors=wanted.with_vectors)
     return Hits([Hit(loader.load(each), each.score if each.score is not None else 0.0) for each in found])
 
 
@@ -92,9 +93,14 @@ def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
         QueryError: A condition on another model.
     """
     if not isinstance(condition, Condition):
+        hint = ""
+        if isinstance(condition, bool):
+            hint = "; compare the class's fields, not an instance's (and vectors take no conditions)"
+        elif isinstance(condition, (list, tuple)):
+            hint = "; join several with &"
         raise TypeError(
             f"{schema.name}: expected a condition such as {schema.name}.field == value, got "
-            f"{type(condition).__name__}; compare the class's fields, not an instance's"
+            f"{type(condition).__name__}{hint}"
         )
     if condition.model is not None and not issubclass(schema.model, condition.model):
         raise QueryError(

@@ -15,13 +15,13 @@ from .drafts import Draft
 M = TypeVar("M", bound=Instance)
 
 
-def settle(done: Draft, written: Written) -> None:
+def settle(done: Draft, written: Written, place: str) -> None:
     """Bring an instance up to date after its draft was written."""
     record, schema, state = done.record, schema_of_instance(done.record), state_of(done.record)
     before = state.saved
     if before is None or state.version is None or written.version == state.version + 1:
         state.version = written.version  # else somebody else wrote in between, and that was not seen
-    state.record_id = written.id
+    state.record_id, state.place = written.id, place
     state.saved, state.held = done.saved, done.held
     state.fresh.clear()
     values = vars(record)

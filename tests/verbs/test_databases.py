@@ -400,3 +400,48 @@ def test_names_are_public_in_one_place():
     for name in ("connect", "Database", "StaleVector", "Hit", "BulkReport", "Query"):
         assert getattr(rushmodel, name).__module__ == "rushmodel"
     assert page().is_saved is False
+
+
+def test_a_record_stays_with_its_store(opened, tmp_path):
+    """Its id means nothing in another store: a delete there would silently do nothing."""
+    opened(tmp_path / "a.db")
+    record = Plain(name="a").save()
+    for location in ("memory://", tmp_path / "b.db"):
+        with opened(location, default=False):
+            record.count = 5
+            for use in (record.save, record.delete, record.refresh, lambda: record.rename_key(name="b")):
+                with pytest.raises(ConfigurationError, match=r"belongs to .*a\.db.*with db"):
+                    use()
+            assert Plain.save_many([record], on_error="skip").saved == 0
+            assert record.clone().save().count == 5
+    assert record.is_saved
+    assert record.save().refresh().count == 5
+    with opened(tmp_path / "a.db", default=False):
+        record.delete()  # the same file, opened once more
+    assert Plain.find().count() == 0
+
+
+def test_a_closed_default_gives_way_to_the_one_before(opened, tmp_path):
+    opened(tmp_path / "a.db")
+    Plain(name="a").save()
+    second = opened(tmp_path / "b.db", default=True)
+    assert Plain.find().count() == 0
+    second.close()
+    assert name_of_one() == "a"
+
+
+@pytest.mark.parametrize("location", [":memory:", "memory:", "memory", 3])
+def test_what_is_meant_for_memory_makes_no_file(tmp_path, monkeypatch, location):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigurationError):
+        connect(location)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_removed_takes_no_saves(opened, tmp_path):
+    opened(tmp_path / "a.db")
+    Plain(name="a").save()
+    for each in tmp_path.iterdir():
+        each.unlink()
+    with pytest.raises(StoreError, match="removed"):
+        Plain(name="b").save()

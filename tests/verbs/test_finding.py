@@ -702,3 +702,32 @@ def test_an_empty_store(db, sent):
     assert Thing.find(Thing.whole == 1).delete() == 0
     assert Thing.find(Thing.whole == 1).update(whole=2) == 0
     assert Thing.delete_all() == 0
+
+
+def test_what_looks_like_a_condition_and_is_none(db):
+    """Without a type checker, the way out has to be in the message."""
+    for wrong, says in (
+        (lambda: Plain.name == "a" & Plain.count > 3, "brackets"),
+        (lambda: "a" in Article.tags, "in_"),
+        (lambda: -Plain.count, "desc"),
+        (lambda: Article.find(Article.embedding == [1, 2, 3]), "vectors take no conditions"),
+        (lambda: Plain.find([Plain.count == 1]), "join"),
+        (lambda: Plain.save_many(Plain(name="a")), r"\[record\]"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            wrong()
+    with pytest.raises(AttributeError, match=r"Plain has no attribute 'nmae'; is 'name' meant"):
+        Plain.nmae  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match=r"Article\.embedding is a vector"):
+        Article.embedding.asc()  # type: ignore[attr-defined]
+    for model, way in ((Plain, r"find\(\.\.\.\)"), (Article, r"Article\.get\(slug=")):
+        with pytest.raises(QueryError, match=rf"takes a record id.*{way}"):
+            model.get(5)
+    with pytest.raises(NotFound, match=r"for the merge key write Article\.get\(slug"):
+        Article.get("warp")
+
+
+def test_a_hit_is_a_pair(db):
+    article().save()
+    for record, score in Article.search([1, 2, 3]):
+        assert (record.slug, score) == ("warp", pytest.approx(1.0))

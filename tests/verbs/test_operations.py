@@ -293,12 +293,12 @@ def test_vectors_are_not_asked_of_a_store_that_has_none_to_give():
 
 def test_delete_is_by_id_and_once():
     record = result_of_loading(Plain, name="a")
-    deleted = reading.delete(record)
+    deleted = reading.delete(context(), record)
     command: Any = next(deleted)
     assert isinstance(command, DeleteRecords)
     assert (command.query.labels, command.query.where) == (("Plain",), {"$id": "id-1"})
     result(deleted, 0)
-    result(reading.delete(record))
+    result(reading.delete(context(), record))
 
 
 def test_update_is_one_command():

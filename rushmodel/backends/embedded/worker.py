@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import partial
 from typing import TypeVar
 
 from ...port import Backend, Capabilities, Command
@@ -45,8 +44,10 @@ class AsyncEmbedded:
         if self._thread is None or self._process != os.getpid():  # threads do not survive a fork
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="rushmodel")
             self._process = os.getpid()
-        call = partial(copy_context().run, work, self._backend)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        context = copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, lambda: context.run(work, self._backend)
+        )
 
     def close(self) -> None:
         """Close the backend once the commands that were begun are done, and end the thread."""
