@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn, cast, get_args
+from typing import Any, NamedTuple, NoReturn, cast, get_args
 
 from ..errors import (
     CapabilityError,
@@ -41,7 +41,7 @@ class SaveOptions(Value):
             )
 
 
-class Draft(Value, eq=False):
+class Draft(NamedTuple):
     """One record's write, and the values that are saved once it is done."""
 
     record: Instance

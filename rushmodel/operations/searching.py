@@ -92,6 +92,7 @@ def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
         TypeError: Not a condition at all; a bool, most likely.
         QueryError: A condition on another model.
     """
+    given = type(condition).__name__
     if not isinstance(condition, Condition):
         hint = ""
         if isinstance(condition, bool):
@@ -99,8 +100,7 @@ def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
         elif isinstance(condition, (list, tuple)):
             hint = "; join several with &"
         raise TypeError(
-            f"{schema.name}: expected a condition such as {schema.name}.field == value, got "
-            f"{type(condition).__name__}{hint}"
+            f"{schema.name}: expected a condition such as {schema.name}.field == value, got {given}{hint}"
         )
     if condition.model is not None and not issubclass(schema.model, condition.model):
         raise QueryError(

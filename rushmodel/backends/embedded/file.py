@@ -207,10 +207,15 @@ _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, kept so that they are never finalised here."""
 
 
+_WAL_PAGES = 4000
+
+
 def _settle(connection: sqlite3.Connection) -> None:
     register(connection)
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA temp_store = MEMORY")
+    # A save touches some nine pages: at SQLite's 1,000 it would wait for the disk at every hundredth.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
     # A file may come from anybody: its schema gets no say over functions that have effects.
     connection.execute("PRAGMA trusted_schema = OFF")
 
