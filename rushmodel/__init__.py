@@ -40,12 +40,13 @@ from .errors import (
     VectorsNotLoaded,
 )
 from .expressions import Column, Condition, Order, VectorColumn
-from .fields import Field, OptionalVector, Vector, VectorField, field
+from .fields import Field, OptionalVector, Vector, field
 from .model import Model
 from .plan import Plan, PolicyChange
 from .port import Coverage, Policy, Signature
 from .query import Query
 from .results import BulkReport, Failed, Hit, Hits
+from .vectorfields import VectorField
 from .vectors import VectorLike
 
 __version__ = "0.1.0"

@@ -17,7 +17,8 @@ import typing_extensions
 
 from . import codecs
 from .codecs import Codec
-from .fields import Field, OptionalVector, PropertyOptions, Vector, VectorOptions
+from .fields import Field, OptionalVector, PropertyOptions, Vector
+from .vectorfields import VectorOptions
 
 STORABLE = (
     "Stored are str, int, float, bool, datetime, date, time, UUID, Enum, Decimal, Literal and lists of one "

@@ -17,10 +17,11 @@ from . import codecs
 from .annotations import is_open, mentions_vector, property_codec, show
 from .errors import ModelError
 from .expressions import Column, VectorColumn
-from .fields import PropertyOptions, VectorKind, VectorOptions, options_of, vector_kind
+from .fields import PropertyOptions
 from .names import LABEL, RESERVED, property_name_error
 from .port import Signature
 from .schema import ModelSchema, Property, VectorSpec
+from .vectorfields import VectorKind, VectorOptions, options_of, vector_kind
 
 VECTORS = "vectors"
 """The field that models with ``Annotated[str, VectorField(...)]`` get for their vectors."""

@@ -3,7 +3,7 @@
 ``Field[T]``, ``Vector`` and ``OptionalVector`` are annotations only. To a type checker
 each is a descriptor (the class gives an expression, the instance the value); at run time
 none is ever made: pydantic sees the inner type, and values live in the instance's
-``__dict__``. What `field()` and `VectorField()` are told travels in the metadata of
+``__dict__``. What `field()` is told travels in the metadata of
 pydantic's FieldInfo.
 """
 
@@ -15,37 +15,28 @@ from typing import (
     Any,
     Generic,
     Literal,
-    TypeAlias,
     TypedDict,
     TypeVar,
-    Union,
-    cast,
     get_args,
-    get_origin,
     overload,
 )
 
 from pydantic import Field as PydanticField
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
 from typing_extensions import TypeVar as DefaultTypeVar
 from typing_extensions import Unpack
 
-from .port import Float32, Similarity, Source
+from .port import Float32
 from .value import Value
-from .vectors import VectorLike, as_vector, is_array
+from .vectors import VectorLike
 
 if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
     from .expressions import Column, VectorColumn
 
 T = TypeVar("T")
 M = TypeVar("M")
 V = DefaultTypeVar("V", default=Float32)
-
-OnStale: TypeAlias = Literal["raise", "keep", "drop", "embed"]
-Similarities: TypeAlias = Similarity | tuple[Similarity, ...]
 
 
 class Field(Generic[T]):
@@ -141,86 +132,6 @@ class PropertyOptions(Value):
     as_number: bool = False
 
 
-class VectorOptions(Value):
-    """What `VectorField()` was told. As pydantic metadata it also makes the validator."""
-
-    dims: int
-    similarities: tuple[Similarity, ...]
-    source: Source
-    property: str | None
-    name: str | None
-    on_stale: OnStale
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        kind = vector_kind(source)
-        if kind is None or kind.text:
-            return handler(source)
-        schema: core_schema.CoreSchema = core_schema.no_info_plain_validator_function(
-            self._listed if kind.as_list else self.validate,
-            serialization=core_schema.plain_serializer_function_ser_schema(_dump_vector, info_arg=True),
-        )
-        if self.source == "managed":
-            schema = core_schema.no_info_plain_validator_function(_refuse_managed)
-        return core_schema.nullable_schema(schema) if kind.optional else schema
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        if schema["type"] == "str" or (schema["type"] == "nullable" and schema["schema"]["type"] == "str"):
-            return handler(schema)
-        shape = {
-            "type": "array",
-            "items": {"type": "number"},
-            "minItems": self.dims,
-            "maxItems": self.dims,
-        }
-        return {"anyOf": [shape, {"type": "null"}]} if schema["type"] == "nullable" else shape
-
-    def validate(self, value: Any) -> Float32:
-        """The vector as this field holds it; pydantic turns the error into a ValidationError."""
-        try:
-            return as_vector(value, dims=self.dims, similarities=self.similarities)
-        except ValueError as error:
-            raise PydanticCustomError("vector", "{reason}", {"reason": str(error)}) from None
-
-    def _listed(self, value: Any) -> list[float]:
-        listed: list[float] = self.validate(value).tolist()
-        return listed
-
-
-class VectorKind(Value):
-    """What an annotation that carries a `VectorField` says."""
-
-    text: bool
-    """``Annotated[str, VectorField(...)]``: the indexed text itself."""
-    as_list: bool
-    optional: bool
-
-
-def vector_kind(annotation: Any) -> VectorKind | None:
-    """How a vector is declared; None where the annotation cannot hold one."""
-    optional = False
-    if get_origin(annotation) is Union or type(annotation).__name__ == "UnionType":
-        members = [member for member in get_args(annotation) if member is not type(None)]
-        if len(members) != 1:
-            return None
-        (annotation,), optional = members, True
-    origin = get_origin(annotation) or annotation
-    if origin is str:
-        return VectorKind(text=True, as_list=False, optional=optional)
-    if annotation == list[float]:
-        return VectorKind(text=False, as_list=True, optional=optional)
-    if origin is Vector or origin is OptionalVector:
-        held = next(iter(get_args(annotation)), Float32)
-        as_list = held == list[float]
-        if not as_list and held is not Float32 and "ndarray" not in str(held):
-            return None
-        return VectorKind(text=False, as_list=as_list, optional=optional or origin is OptionalVector)
-    return None
-
-
 # The specifiers return Any, so that ``year: int = field(...)`` is legal too.
 @overload
 def field(
@@ -286,101 +197,3 @@ def field(
     info = PydanticField(**pydantic_options)
     info.metadata.append(PropertyOptions(key, name, index, json, naive, as_number))
     return info
-
-
-# Mypy picks an overload by the names of the arguments alone when it asks whether a field is an
-# argument of the constructor: so the first one, for managed vectors, has no ``similarity``.
-@overload
-def VectorField(
-    *,
-    dims: int,
-    source: Literal["managed"],
-    property: str | None = ...,
-    on_stale: OnStale = ...,
-    description: str | None = ...,
-    init: Literal[False] = False,
-) -> Any: ...
-@overload
-def VectorField(
-    *,
-    dims: int,
-    similarity: Similarities = ...,
-    source: Literal["external"] = ...,
-    property: str | None = ...,
-    name: str | None = ...,
-    on_stale: OnStale = ...,
-    description: str | None = ...,
-) -> Any: ...
-@overload
-def VectorField(
-    *,
-    default: None,
-    dims: int,
-    similarity: Similarities = ...,
-    source: Literal["external"] = ...,
-    property: str | None = ...,
-    name: str | None = ...,
-    on_stale: OnStale = ...,
-    description: str | None = ...,
-) -> Any: ...
-@overload
-def VectorField(
-    *,
-    dims: int,
-    similarity: Similarities,
-    source: Literal["managed"],
-    property: str | None = ...,
-    on_stale: OnStale = ...,
-    description: str | None = ...,
-    init: Literal[False] = False,
-) -> Any: ...
-def VectorField(
-    *,
-    dims: int,
-    similarity: Similarities = "cosine",
-    source: Source = "external",
-    property: str | None = None,
-    name: str | None = None,
-    on_stale: OnStale = "raise",
-    description: str | None = None,
-    **default: Any,
-) -> Any:
-    """A vector, and the index policy (or policies) it belongs to.
-
-    Args:
-        dims: How many numbers, 1 to 4096.
-        similarity: "cosine", "euclidean", or both as a tuple: one policy each, one vector.
-        source: "external": you give the vector. "managed": the server makes it from the text.
-        property: The ``str`` field that the vector stands for; without it the policy is on a
-            short fingerprint of the vector, stored under the field's own name (rule R4).
-        name: The name of that fingerprint in the store, if not the attribute's.
-        on_stale: When the text changes and its vector does not, a save is refused ("raise"), leaves
-            the vector ("keep"), or removes it ("drop").
-        default: None, for an `OptionalVector`.
-        description: For JSON schema.
-    """
-    default.pop("init", None)
-    unknown = default.keys() - {"default"}
-    if unknown:
-        raise TypeError(f"VectorField() has no option {', '.join(sorted(unknown))}")
-    similarities = similarity if isinstance(similarity, tuple) else (similarity,)
-    if source == "managed":
-        default["default"] = None
-    info: FieldInfo = PydanticField(description=description, **default)
-    info.metadata.append(VectorOptions(dims, similarities, source, property, name, on_stale))
-    return info
-
-
-def _dump_vector(value: Any, info: core_schema.SerializationInfo) -> Any:
-    return cast("Float32", value).tolist() if info.mode == "json" and is_array(value) else value
-
-
-def _refuse_managed(value: Any) -> Any:
-    raise PydanticCustomError("vector", "the store makes this vector itself; it cannot be given")
-
-
-def options_of(info: FieldInfo) -> tuple[PropertyOptions | None, VectorOptions | None]:
-    """What `field()` or `VectorField()` left in a pydantic field."""
-    of_property = next((each for each in info.metadata if isinstance(each, PropertyOptions)), None)
-    of_vector = next((each for each in info.metadata if isinstance(each, VectorOptions)), None)
-    return of_property, of_vector

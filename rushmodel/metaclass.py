@@ -17,11 +17,12 @@ from typing_extensions import dataclass_transform
 
 from .building import VECTORS, read_schema, reserved_name_error, warn_without_key
 from .errors import ModelError
-from .fields import VectorField, field, options_of, vector_kind
+from .fields import field
 from .inline import vectors_field
 from .names import MODEL_NAMES, RESERVED
 from .registry import register
 from .schema import ModelSchema
+from .vectorfields import VectorField, options_of, vector_kind
 
 # Pydantic probes a class and its bases with getattr while it builds one: a field of a base must
 # then look as absent as pydantic left it.

@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from .current import current_database
 from .expressions import Column, Condition, VectorColumn
-from .fields import OnStale, field
+from .fields import field
 from .flow import Operation, ask
 from .inline import VectorsAttribute
 from .instance import Instance
@@ -25,6 +25,7 @@ from .operations.settling import cloned
 from .port import DeleteRecords, RecordQuery, Similarity
 from .query import Query
 from .results import BulkReport, Hits
+from .vectorfields import OnStale
 from .vectors import VectorLike
 
 Progress: TypeAlias = Callable[[int], object]

@@ -9,7 +9,6 @@ from .current import current_database
 from .database import Database
 from .errors import MultipleFound, NotFound, QueryError, UnboundedQuery
 from .expressions import Column, Condition, Order
-from .fields import OnStale
 from .flow import Operation, ask
 from .instance import Instance, state_of
 from .loading import Loader
@@ -25,6 +24,7 @@ from .port import (
     RecordQuery,
 )
 from .value import Value
+from .vectorfields import OnStale
 
 M = TypeVar("M", bound=Instance)
 

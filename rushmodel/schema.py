@@ -13,9 +13,9 @@ from . import codecs
 from .codecs import Codec
 from .errors import ModelError
 from .expressions import Column, VectorColumn
-from .fields import OnStale
 from .port import Float32, Signature, Similarity, Source
 from .value import Value
+from .vectorfields import OnStale
 from .vectors import as_vector
 
 MISSING: Any = object()

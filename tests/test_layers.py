@@ -17,6 +17,7 @@ LAYERS = [
     {"vectors", "codecs", "plan", "results"},
     {"expressions"},
     {"fields"},
+    {"vectorfields"},
     {"schema"},
     {"annotations"},
     {"building", "inline", "registry"},

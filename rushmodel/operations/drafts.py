@@ -14,12 +14,12 @@ from ..errors import (
     StaleVector,
     VectorError,
 )
-from ..fields import OnStale
 from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, state_of
 from ..port import Capabilities, Float32, RecordWrite, StoredValue, VectorGuard, VectorWrite
 from ..schema import MISSING, ModelSchema, Property, VectorSpec
 from ..value import Value
+from ..vectorfields import OnStale
 from ..vectors import fingerprint, same_vector
 
 

@@ -19,7 +19,6 @@ from ..errors import (
     RecordGone,
     StaleVector,
 )
-from ..fields import OnStale
 from ..flow import Operation, ask
 from ..instance import Instance, schema_of_instance, set_state, state_of
 from ..loading import Loader
@@ -37,6 +36,7 @@ from ..port import (
     VectorGuard,
 )
 from ..schema import ModelSchema
+from ..vectorfields import OnStale
 from .context import Context
 from .drafts import SaveOptions, guard
 

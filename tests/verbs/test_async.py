@@ -12,17 +12,22 @@ import time
 from typing import Any
 
 import pytest
+from pydantic import PrivateAttr
 
 from rushmodel import (
     BulkReport,
     ConflictError,
     Database,
+    Field,
     Model,
     MultipleFound,
     NotFound,
     Query,
     StaleVector,
     UnboundedQuery,
+    Vector,
+    VectorField,
+    field,
 )
 from rushmodel.database import AsyncDatabase
 from rushmodel.port import CloseCursor, OpenCursor, SaveRecords
@@ -275,3 +280,24 @@ def test_sync_verbs_in_a_coroutine(db):
         assert Article.search([3, 2, 1])[0].score == 1.0
 
     run(main)
+
+
+class Watched(Model):
+    name: Field[str] = field(key=True)
+    vector: Vector = VectorField(dims=2)
+    _thread: str = PrivateAttr(default_factory=lambda: threading.current_thread().name)
+
+
+def test_instances_are_made_off_the_event_loop(db):
+    """Thousands of them would hold it up for as long as the store itself."""
+
+    async def main() -> None:
+        await Watched(name="a", vector=[1, 2]).asave()
+        made = [*await Watched.find().aall(), await Watched.aget(name="a")]
+        made += [hit.record for hit in await Watched.asearch([1, 2])]
+        made += [record async for record in Watched.find()]
+        assert len(made) == 4
+        assert all(record._thread.startswith("rushmodel") for record in made)
+
+    asyncio.run(main())
+    assert Watched.find().one()._thread == threading.current_thread().name
