@@ -1,8 +1,7 @@
 """How Python values are stored and read back: one `Codec` a type.
 
-A stored value is ``str | int | float | bool`` or a list of one of them (design,
-"What goes in comes out"). Encoding refuses what could not come back as it was;
-decoding refuses what the type cannot hold.
+A stored value is ``str | int | float | bool`` or a list of one of them. Encoding
+refuses what could not come back as it was; decoding refuses what the type cannot hold.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ def _encode_datetime(value: Any) -> str:
         raise ValueError(
             "the datetime has no time zone; give it one, or declare field(naive='utc') to read it as UTC"
         )
-    # The one text form of the design; isoformat leaves a zero fraction out by itself.
+    # The one text form that is written; isoformat leaves a zero fraction out by itself.
     try:
         moment = value.astimezone(dt.timezone.utc)
     except OverflowError:

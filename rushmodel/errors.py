@@ -103,7 +103,7 @@ class VectorError(RushModelError, ValueError):
 
 
 class StaleVector(VectorError):
-    """The indexed text changed and its vector did not (design, promise 3)."""
+    """The indexed text changed and its vector did not (promise 3)."""
 
     status = 409
 

@@ -23,7 +23,7 @@ E = TypeVar("E")
 class Condition(Value, Generic[M_contra]):
     """What a record must satisfy; combine with ``&``, ``|`` and ``~``.
 
-    ``where`` is its RushDB filter document (`query.md`), ``labels`` the labels it
+    ``where`` is its RushDB filter document (RushDB's search query language), ``labels`` the labels it
     speaks about (empty: any).
     """
 

@@ -1,7 +1,7 @@
 """What a vector is: one row of finite float32 numbers.
 
 `as_vector` is the one place where anything a user may hold becomes that, and
-where a bad one is refused (design, promise 4). Numpy is imported by the
+where a bad one is refused (promise 4). Numpy is imported by the
 functions: it is two fifths of the time that models take to import, and nothing
 needs it before there is a vector.
 """

@@ -209,3 +209,12 @@ def section(page: Path, heading: str) -> str:
 
 if __name__ == "__main__":
     json.dump(play(Path(sys.argv[1])), sys.stdout)
+
+
+def test_every_rule_that_the_code_names_is_on_its_page():
+    page = (ROOT / "docs/rules.md").read_text()
+    explained = set(re.findall(r"^\| (R\d+) \|", page, re.MULTILINE))
+    promised = set(re.findall(r"^(\d)\. ", page, re.MULTILINE))
+    code = "\n".join(path.read_text() for path in (ROOT / "rushmodel").rglob("*.py"))
+    assert set(re.findall(r"\bR\d+\b", code)) <= explained
+    assert set(re.findall(r"\bpromise (\d)", code)) <= promised

@@ -1,4 +1,4 @@
-"""Search queries as RushDB's client writes them (``query.md``), and as the port has them."""
+"""Search queries as RushDB's client writes them (its search query language), and as the port has them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ is one class with one method, `Backend.execute`.
 
 Property values in commands are *stored* values: ``str | int | float | bool`` or
 a list of one of them. Names are stored names. Vectors are one-dimensional
-float32 arrays. ``where`` is a RushDB filter document (`query.md`).
+float32 arrays. ``where`` is a RushDB filter document (RushDB's search query language).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Guards: what becomes of a vector when the text it was made from changes (design, promise 3)."""
+"""Guards: what becomes of a vector when the text it was made from changes (promise 3)."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def _check_similarity(policies: list[StoredPolicy], command: SearchVectors) -> N
 
 
 def _refuse_unless_empty(session: Session, tables: list[Table], command: SearchVectors) -> None:
-    """`PolicyMissing` if there are records to search and no policy to search by (design, promise 7)."""
+    """`PolicyMissing` if there are records to search and no policy to search by (promise 7)."""
     for table in tables:
         if session.execute(f"SELECT EXISTS (SELECT 1 FROM {table.sql})").fetchone()[0]:
             labels = ", ".join(command.query.labels) or "any label"
