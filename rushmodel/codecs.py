@@ -115,11 +115,7 @@ def _encode_datetime(value: Any) -> str:
             "the datetime has no time zone; give it one, or declare field(naive='utc') to read it as UTC"
         )
     # The one text form that is written; isoformat leaves a zero fraction out by itself.
-    try:
-        moment = value.astimezone(dt.timezone.utc)
-    except OverflowError:
-        raise ValueError("in UTC the datetime lies outside of the years 1 to 9999") from None
-    return moment.replace(tzinfo=None).isoformat() + "Z"
+    return _in_utc(value).replace(tzinfo=None).isoformat() + "Z"
 
 
 def _encode_naive_utc(value: Any) -> str:
@@ -138,6 +134,10 @@ def _decode_datetime(value: Any) -> dt.datetime:
         raise ValueError("expected an ISO 8601 datetime") from None
     if moment.tzinfo is None:
         raise ValueError("expected a datetime with a time zone")
+    return _in_utc(moment)
+
+
+def _in_utc(moment: dt.datetime) -> dt.datetime:
     try:
         return moment.astimezone(dt.timezone.utc)
     except OverflowError:

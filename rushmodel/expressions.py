@@ -206,10 +206,7 @@ class Column(Value, Generic[M_contra, T], eq=False):
             )
         if codec.item is not None and not isinstance(value, list):
             codec = codec.item
-        try:
-            return codec.encode(value)
-        except ValueError as error:
-            raise QueryError(f"{self!r} {operator} ...: {error}", field=self.name) from None
+        return self._encoded(codec, operator, value)
 
     def _bound(self, operator: str, value: Any) -> Any:
         codec = self.codec.item or self.codec
@@ -223,6 +220,9 @@ class Column(Value, Generic[M_contra, T], eq=False):
                 + ("use field(as_number=True)" if codec is DECIMAL else "use ==, != or in_()"),
                 field=self.name,
             )
+        return self._encoded(codec, operator, value)
+
+    def _encoded(self, codec: Codec, operator: str, value: Any) -> Any:
         try:
             return codec.encode(value)
         except ValueError as error:

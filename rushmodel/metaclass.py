@@ -22,7 +22,7 @@ from .inline import vectors_field
 from .names import MODEL_NAMES, RESERVED
 from .registry import register
 from .schema import ModelSchema
-from .vectorfields import VectorField, options_of, vector_kind
+from .vectorfields import VectorField
 
 # Pydantic probes a class and its bases with getattr while it builds one: a field of a base must
 # then look as absent as pydantic left it.
@@ -133,11 +133,7 @@ def complete(cls: Any, *, stacklevel: int) -> ModelSchema:
     """Read the schema of a class whose annotations are all known."""
     fields = cls.__pydantic_fields__
     schema = read_schema(cls, fields, cls.__rush_label__)
-    inline = any(
-        options_of(info)[1] is not None and getattr(vector_kind(info.annotation), "text", False)
-        for info in fields.values()
-    )
-    if inline:
+    if schema.inline_vectors:
         fields[VECTORS] = vectors_field(schema.inline_vectors)
         token = _building.set(True)
         try:
@@ -192,9 +188,7 @@ def _namespace_of_caller() -> dict[str, Any]:
     """The names of the function that uses a class whose annotations came before what they name."""
     frame = inspect.currentframe()
     assert frame is not None  # CPython and PyPy have frames
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(
-        ("rushmodel.", "pydantic.")
-    ):
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_LIBRARIES):
         frame = frame.f_back
     return {**frame.f_globals, **frame.f_locals}
 

@@ -289,6 +289,18 @@ def guard(spec: VectorSpec, text: object, action: OnStale) -> VectorGuard:
     )
 
 
+def guards_of(
+    schema: ModelSchema, texts: Mapping[str, object], on_stale: OnStale | None = None
+) -> tuple[VectorGuard, ...]:
+    """The guards of every vector whose text is set, or removed (None), without the vector."""
+    made: list[VectorGuard] = []
+    for spec in schema.external:
+        action = on_stale or spec.on_stale
+        if spec.text is not None and spec.property in texts and action != "keep":
+            made.append(guard(spec, texts[spec.property], action))
+    return tuple(made)
+
+
 def stale_vector(schema: ModelSchema, spec: VectorSpec, record_id: str | None) -> StaleVector:
     """The error for a text that changed without its vector."""
     way = f"vectors[{spec.name!r}]" if spec.inline else spec.name

@@ -33,12 +33,11 @@ from ..port import (
     StoredRecord,
     StoredValue,
     UpdateRecords,
-    VectorGuard,
 )
 from ..schema import ModelSchema
 from ..vectorfields import OnStale
 from .context import Context
-from .drafts import SaveOptions, guard
+from .drafts import SaveOptions, guards_of
 
 M = TypeVar("M", bound=Instance)
 
@@ -183,7 +182,6 @@ def update(
     SaveOptions(on_stale).check(context.capabilities)
     data: dict[str, StoredValue] = {}
     remove: list[str] = []
-    guards: list[VectorGuard] = []
     if not values:
         raise QueryError(f"{schema.name}: update() needs fields to set, as in update(year=2026)")
     for name, value in values.items():
@@ -202,12 +200,8 @@ def update(
                 data[each.property] = each.codec.encode(checked)
             except ValueError as error:
                 raise PropertyError(f"{schema.name}.{name}: {error}", field=name) from None
-        for spec in schema.external:
-            action = on_stale or spec.on_stale
-            if spec.text is not None and spec.property == each.property and action != "keep":
-                text = data.get(each.property)
-                guards.append(guard(spec, text, action))
-    command = UpdateRecords(query, data, tuple(remove), tuple(guards), texts=schema.text_properties)
+    guards = guards_of(schema, {**data, **dict.fromkeys(remove)}, on_stale)
+    command = UpdateRecords(query, data, tuple(remove), guards, texts=schema.text_properties)
     try:
         return (yield from ask(command))
     except StaleVector as error:

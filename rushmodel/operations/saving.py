@@ -21,9 +21,9 @@ from ..port import RecordWrite, SaveRecords
 from ..results import BulkReport, Failed
 from ..schema import ModelSchema
 from .context import Context
-from .drafts import Draft, SaveOptions, draft, guard, stale_vector
+from .drafts import Draft, SaveOptions, draft, guards_of, stale_vector
 from .planning import prepare
-from .settling import forget_dropped, settle
+from .settling import forget_dropped, settle, take_version
 
 M = TypeVar("M", bound=Instance)
 
@@ -80,16 +80,11 @@ def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]
             data[each.property] = each.codec.encode(getattr(trial, each.name))
         except ValueError as error:
             raise PropertyError(f"{schema.name}.{each.name}: {error}", field=each.name) from None
-    guards = tuple(
-        guard(spec, data[spec.property], spec.on_stale)
-        for spec in schema.external
-        if spec.text is not None and spec.property in data and spec.on_stale != "keep"
-    )
     write = RecordWrite(
         data,
         record_id=state.record_id,
         key=schema.key_properties,
-        guards=guards,
+        guards=guards_of(schema, data),
         texts=schema.text_properties,
     )
     try:
@@ -98,7 +93,7 @@ def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]
         raise _named(schema, error) from error
     for name in key:
         vars(record)[name] = vars(trial)[name]
-    state.version = written.version
+    take_version(state, written)
     state.saved = {**(state.saved or {}), **data}
     forget_dropped(record, written)
     return record

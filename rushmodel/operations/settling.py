@@ -19,8 +19,7 @@ def settle(done: Draft, written: Written, place: str) -> None:
     """Bring an instance up to date after its draft was written."""
     record, schema, state = done.record, schema_of_instance(done.record), state_of(done.record)
     before = state.saved
-    if before is None or state.version is None or written.version == state.version + 1:
-        state.version = written.version  # else somebody else wrote in between, and that was not seen
+    take_version(state, written)
     state.record_id, state.place = written.id, place
     state.saved, state.held = done.saved, done.held
     state.fresh.clear()
@@ -33,6 +32,12 @@ def settle(done: Draft, written: Written, place: str) -> None:
     for spec in done.left_out:
         _forget(record, state, spec)
     forget_dropped(record, written)
+
+
+def take_version(state: State, written: Written) -> None:
+    """Know the version that was written, unless somebody else wrote in between: that was not seen."""
+    if state.saved is None or state.version is None or written.version == state.version + 1:
+        state.version = written.version
 
 
 def forget_dropped(record: Instance, written: Written) -> None:

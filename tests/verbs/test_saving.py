@@ -552,6 +552,9 @@ def test_if_unchanged_still_knows_after_a_save_without_it(db):
     one.year = 1999
     with pytest.raises(ConflictError):
         one.save(if_unchanged=True)
+    one.rename_key(slug="renamed")  # nor does a new key
+    with pytest.raises(ConflictError):
+        one.save(if_unchanged=True)
 
 
 def test_if_unchanged_is_for_records_that_were_read(db):
