@@ -74,8 +74,7 @@ def connect(
     store = open_store(named, durability=durability)
     # Stores in memory share a URL, and not their records.
     place = store.url if store.url != MEMORY else f"{MEMORY} (number {next(_memories)} of this process)"
-    capabilities = store.backend.capabilities
-    context = Context(capabilities, place=place, autosync=autosync, exact=exact, scope=scope)
+    context = Context(place=place, autosync=autosync, exact=exact, scope=scope)
     database = Database(store, context)
     current.enter_default(database, default)
     return database

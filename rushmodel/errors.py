@@ -26,11 +26,15 @@
     ├── MultipleFound                     one record was asked for, several match
     ├── ConflictError                     somebody else saved the record first
     ├── BulkError (ExceptionGroup)        records that a bulk save could not write
-    └── StoreError                        the file, not the data
+    └── StoreError                        the file or the server, not the data
         ├── ForeignFile                   it belongs to another program
         ├── NewerFormat                   it was written by a newer rushmodel
-        ├── StoreBusy                     another process kept it locked for too long
-        └── StoreClosed                   the database was closed
+        ├── StoreBusy                     kept locked for too long, or a server with too much to do
+        ├── StoreClosed                   the database was closed
+        ├── StoreTimeout                  no answer in time
+        ├── AccessDenied                  the server does not take the token
+        └── ServerError                   the server failed, or its answer makes no sense
+            └── ServerUnreachable         there is no connection to it
 
 Each carries its data as attributes, and ``status``: what a RushDB server would
 answer in its place. The message says what to do next.
@@ -221,7 +225,7 @@ class BulkError(RushModelError, ExceptionGroup[Exception]):
 
 
 class StoreError(RushModelError):
-    """The file is the trouble, not the data in it."""
+    """The file or the server is the trouble, not the data in it."""
 
 
 class ForeignFile(StoreError):
@@ -237,12 +241,36 @@ class NewerFormat(StoreError):
 
 
 class StoreBusy(StoreError):
-    """Another process kept the file locked for longer than the timeout."""
+    """Another process kept the file locked for longer than the timeout, or a server asks to be left alone."""
 
     status = 503
 
 
 class StoreClosed(StoreError):
     """The database was closed."""
+
+    status = 503
+
+
+class StoreTimeout(StoreError):
+    """No answer in time. ``sent``: whether a write may have been carried out all the same."""
+
+    status = 408
+
+
+class AccessDenied(StoreError):
+    """The server does not take the token, or wants one."""
+
+    status = 403
+
+
+class ServerError(StoreError):
+    """The server failed, or answered what makes no sense. ``sent`` as in `StoreTimeout`."""
+
+    status = 502
+
+
+class ServerUnreachable(ServerError):
+    """There is no connection to the server; nothing was sent."""
 
     status = 503

@@ -26,11 +26,12 @@ def ask(command: Command[R]) -> Operation[R]:
 
 def run(backend: Backend, operation: Operation[R]) -> R:
     """Carry an operation out, in the calling thread."""
+    execute = backend.verb()
     try:
         command = next(operation)
         while True:
             try:
-                reply = backend.execute(command)
+                reply = execute(command)
             except RushModelError as error:
                 command = operation.throw(error)
             else:
@@ -46,11 +47,12 @@ async def arun(backend: AsyncBackend, operation: Operation[R]) -> R:
     """Carry an operation out, from an event loop."""
     if isinstance(backend, ThreadedBackend):
         return await backend.within(lambda store: run(store, operation))
+    execute = backend.verb()
     try:
         command = next(operation)
         while True:
             try:
-                reply = await backend.execute(command)
+                reply = await execute(command)
             except RushModelError as error:
                 command = operation.throw(error)
             else:

@@ -152,7 +152,7 @@ class Query(Value, Generic[M], eq=False):
 
     def _pages(self, size: int) -> Iterator[list[M]]:
         database, loader = self._database(), self._loader()
-        cursor = database.run(ask(OpenCursor(self._stored())))
+        cursor = database.run(self._open())
         try:
             while page := database.run(reading.read_page(loader, cursor, size)):
                 yield page
@@ -165,7 +165,7 @@ class Query(Value, Generic[M], eq=False):
 
     async def _apages(self, size: int) -> AsyncIterator[list[M]]:
         database, loader = self._database(), self._loader()
-        cursor = await database.arun(ask(OpenCursor(self._stored())))
+        cursor = await database.arun(self._open())
         try:
             while page := await database.arun(reading.read_page(loader, cursor, size)):
                 yield page
@@ -222,17 +222,27 @@ class Query(Value, Generic[M], eq=False):
 
     # -- operations
 
-    def _find(self) -> Operation[list[M]]:
-        return reading.find(self._loader(), self._stored())
+    def _find(self, most: int | None = None) -> Operation[list[M]]:
+        """The instances, of ``most`` at most."""
+        query = yield from self._reading()
+        if most is not None:
+            query = query.replaced(limit=most if self.limited is None else min(self.limited, most))
+        return (yield from reading.find(self._loader(), query))
+
+    def _reading(self) -> Operation[RecordQuery]:
+        """The query as it is read, with the vectors that are to come along."""
+        vectors = yield from reading.signatures_to_read(schema_of(self.model), self.vectors)
+        return self._stored().replaced(vectors=vectors)
+
+    def _open(self) -> Operation[str]:
+        return (yield from ask(OpenCursor((yield from self._reading()))))
 
     def _first(self) -> Operation[M | None]:
-        count = 1 if self.limited is None else min(self.limited, 1)
-        found = yield from reading.find(self._loader(), self._stored().replaced(limit=count))
+        found = yield from self._find(1)
         return found[0] if found else None
 
     def _one_or_none(self) -> Operation[M | None]:
-        count = 2 if self.limited is None else min(self.limited, 2)
-        found = yield from reading.find(self._loader(), self._stored().replaced(limit=count))
+        found = yield from self._find(2)
         if len(found) > 1:
             raise MultipleFound(
                 f"one {self.model.__name__} was asked for, and more than one satisfies {self._conditions()}",
@@ -249,7 +259,7 @@ class Query(Value, Generic[M], eq=False):
         return found
 
     def _exists(self) -> Operation[bool]:
-        query = self._stored().replaced(order=(), limit=1, offset=0, properties=(), vectors=())
+        query = self._stored().replaced(order=(), limit=1, offset=0, properties=())
         return bool((yield from ask(FindRecords(query))))
 
     def _delete(self) -> Operation[int]:
@@ -280,7 +290,6 @@ class Query(Value, Generic[M], eq=False):
 
     def _stored(self) -> RecordQuery:
         schema = schema_of(self.model)
-        database = self._database()
         if len(self.conditions) == 1:
             where = self.conditions[0].where
         else:
@@ -295,7 +304,7 @@ class Query(Value, Generic[M], eq=False):
             limit=self.limited,
             offset=self.skipped,
             properties=properties,
-            vectors=reading.signatures_to_read(database.context.capabilities, schema, self.vectors),
+            scalars=schema.scalars,
         )
 
     def _loader(self) -> Loader[M]:

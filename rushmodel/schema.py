@@ -120,6 +120,11 @@ class ModelSchema(Value):
         )
 
     @cached_property
+    def scalars(self) -> frozenset[str]:
+        """The stored names of properties that never hold a list."""
+        return frozenset(each.property for each in self.properties if each.codec.item is None)
+
+    @cached_property
     def attribute_vectors(self) -> tuple[VectorSpec, ...]:
         """Vectors that are attributes of their own."""
         return tuple(each for each in self.vectors if not each.inline)

@@ -14,6 +14,7 @@ PACKAGE = Path(rushmodel.__file__).parent
 LAYERS = [
     {"errors", "value"},
     {"names", "port"},
+    {"wire"},
     {"vectors", "codecs", "plan", "results"},
     {"expressions"},
     {"fields"},

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from ..errors import CapabilityError, QueryError
 from ..flow import run
 from ..operations import raw_policies
-from ..port import Backend, Coverage, Policy
+from ..port import Backend
+from ..wire.documents import policy_document, stats_document
 from .results import ApiResponse, RecordSearchResult
 
 if TYPE_CHECKING:
@@ -88,28 +89,3 @@ def search_params(prompt: str | Mapping[str, Any], current_query: object) -> Map
     if current_query is not None:
         raise QueryError("ai.search(): current_query goes with a prompt in words", key="current_query")
     return prompt
-
-
-def policy_document(policy: Policy) -> PolicyDocument:
-    """A policy as the server describes it (R1); a store of its own is no project and has no models."""
-    signature = policy.signature
-    vector_property = ("_emb", signature.source, signature.similarity, signature.dims)
-    return {
-        "id": policy.id,
-        "projectId": "",
-        "label": signature.label,
-        "propertyName": signature.property,
-        "modelKey": "",
-        "sourceType": signature.source,
-        "similarityFunction": signature.similarity,
-        "dimensions": signature.dims,
-        "vectorPropertyName": "_".join(str(part) for part in vector_property if part is not None),
-        "enabled": True,
-        "status": policy.status,
-        "createdAt": policy.created_at,
-        "updatedAt": policy.updated_at,
-    }
-
-
-def stats_document(coverage: Coverage) -> dict[str, int]:
-    return {"totalRecords": coverage.records, "indexedRecords": coverage.vectors}

@@ -13,8 +13,9 @@ from ..errors import QueryError, StoreError
 from ..flow import arun
 from ..operations import raw_import, raw_policies, raw_records, raw_search
 from ..port import AsyncBackend, StoredRecord
-from .ai import DELETED, PolicyDocument, policy_document, search_params, stats_document
-from .record import RecordData, RecordTarget, record_document, target_id, target_ids
+from ..wire.documents import policy_document, record_document, stats_document
+from .ai import DELETED, PolicyDocument, search_params
+from .record import RecordData, RecordTarget, target_id, target_ids
 from .records import answer, deleted, wants_result
 from .results import ApiResponse, SearchResult
 

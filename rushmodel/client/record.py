@@ -6,10 +6,8 @@ import datetime as dt
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from ..backends.embedded.values import value_type
 from ..errors import NotSaved, QueryError
 from ..operations.raw_documents import shown
-from ..port import StoredRecord
 
 if TYPE_CHECKING:
     from .rushdb import RushDB
@@ -157,13 +155,3 @@ def target_ids(target: object) -> list[str] | None:
     if not isinstance(target, (list, tuple)):
         return None
     return [target_id(each) for each in cast("Sequence[object]", target)]
-
-
-def record_document(record: StoredRecord) -> RecordDocument:
-    """The document of a record that the store gave."""
-    texts = record.texts
-    types = {name: "string" if name in texts else value_type(value) for name, value in record.data.items()}
-    document = {"__id": record.id, "__label": record.label, **record.data, "__proptypes": types}
-    if record.score is not None:
-        document["__score"] = record.score
-    return document

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 from ..flow import run
 from ..operations import raw_import, raw_records, raw_search
 from ..port import Backend, StoredRecord
-from .record import Record, RecordTarget, record_document, target_id, target_ids
+from ..wire.documents import record_document
+from .record import Record, RecordTarget, target_id, target_ids
 from .results import RecordSearchResult
 
 if TYPE_CHECKING:

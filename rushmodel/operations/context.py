@@ -6,7 +6,6 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..instance import Instance, state_of
-from ..port import Capabilities
 
 
 class Context:
@@ -19,14 +18,12 @@ class Context:
 
     def __init__(
         self,
-        capabilities: Capabilities,
         *,
         place: str = "",
         autosync: bool = True,
         exact: bool = True,
         scope: tuple[type[Any], ...] | None = None,
     ) -> None:
-        self.capabilities = capabilities
         self.place = place
         self.autosync = autosync
         self.exact = exact

@@ -14,9 +14,10 @@ from ..errors import (
     StaleVector,
     VectorError,
 )
+from ..flow import Operation, ask
 from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, state_of
-from ..port import Capabilities, Float32, RecordWrite, StoredValue, VectorGuard, VectorWrite
+from ..port import Float32, GetCapabilities, RecordWrite, StoredValue, VectorGuard, VectorWrite
 from ..schema import MISSING, ModelSchema, Property, VectorSpec
 from ..value import Value
 from ..vectorfields import OnStale
@@ -29,16 +30,21 @@ class SaveOptions(Value):
     on_stale: OnStale | None = None
     if_unchanged: bool = False
 
-    def check(self, capabilities: Capabilities) -> None:
-        """Refuse what this store, or this program, cannot do."""
+    def check(self) -> None:
+        """Refuse what is no option, and what this program cannot do."""
         if self.on_stale is not None and self.on_stale not in get_args(OnStale):
             raise ValueError(f"on_stale is 'raise', 'keep' or 'drop', got {self.on_stale!r}")
         if self.on_stale == "embed":
             raise CapabilityError("on_stale='embed' needs an embedder, and no field has one")
-        if self.if_unchanged and not capabilities.versions:
-            raise CapabilityError(
-                f"if_unchanged=True needs record versions, which {capabilities.store} does not tell"
-            )
+
+    def check_store(self) -> Operation[None]:
+        """Refuse what the store cannot do."""
+        if self.if_unchanged:
+            capabilities = yield from ask(GetCapabilities())
+            if not capabilities.versions:
+                raise CapabilityError(
+                    f"if_unchanged=True needs record versions, which {capabilities.store} does not tell"
+                )
 
 
 class Draft(NamedTuple):
@@ -94,6 +100,7 @@ class _Drafting:
         self.vectors: list[VectorWrite] = []
         self.guards: list[VectorGuard] = []
         self.held: dict[str, Any] = {}
+        self.kept: list[VectorWrite] = []
         self.left_out: list[VectorSpec] = []
 
     def check_inline(self) -> None:
@@ -150,6 +157,7 @@ class _Drafting:
         if fresh:
             self.vectors += [VectorWrite(signature, array) for signature in spec.signatures]
         else:
+            self.kept += [VectorWrite(signature, array) for signature in spec.signatures]
             self._guard(spec, known)
 
     def finish(self) -> Draft | None:
@@ -180,6 +188,9 @@ class _Drafting:
             guards=tuple(each for each in self.guards if each.property in data or each.property in remove),
             version=version,
             texts=self.schema.text_properties,
+            known=before,
+            merge_by=self.schema.key_properties,
+            held=tuple(self.kept),
         )
         return Draft(self.record, write, saved, self.held)
 
@@ -260,6 +271,7 @@ class _Drafting:
         if known is not None or self.before is None or assigned:
             self.vectors += [VectorWrite(signature, None) for signature in spec.signatures]
         else:
+            self.kept += [VectorWrite(signature, None) for signature in spec.signatures]
             self._guard(spec, known)
 
     def _guard(self, spec: VectorSpec, known: Any) -> None:

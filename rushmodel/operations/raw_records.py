@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ..errors import CapabilityError, MultipleFound, NotFound, QueryError, UnboundedQuery
 from ..flow import Operation, ask
 from ..port import (
-    CountRecords,
     DeleteRecords,
+    FindPage,
     FindRecords,
+    FoundPage,
     GetRecords,
     PatchRecord,
     RecordQuery,
@@ -24,14 +24,7 @@ _DELETE_SIZE = 1000
 """Ids named in one deletion."""
 
 
-class Page(NamedTuple):
-    """Some of the records that match a query, and how many match."""
-
-    records: list[StoredRecord]
-    total: int
-
-
-def find(search_query: object, record_id: object) -> Operation[Page]:
+def find(search_query: object, record_id: object) -> Operation[FoundPage]:
     """A page of the records that match.
 
     Raises:
@@ -42,12 +35,7 @@ def find(search_query: object, record_id: object) -> Operation[Page]:
         raise CapabilityError(
             "find(): record_id: this version does not search along relationships", key="record_id"
         )
-    query = read_query(search_query)
-    found = yield from ask(FindRecords(query))
-    if len(found) == query.limit or (query.offset and not found):
-        return Page(found, (yield from ask(CountRecords(query))))
-    # Only the last page is not full, so it tells how many there are.
-    return Page(found, query.offset + len(found))
+    return (yield from ask(FindPage(read_query(search_query))))
 
 
 def find_one(search_query: object) -> Operation[StoredRecord | None]:
@@ -58,10 +46,8 @@ def find_one(search_query: object) -> Operation[StoredRecord | None]:
 
 def find_uniq(search_query: object) -> Operation[StoredRecord | None]:
     """The only record that matches, or None; `MultipleFound` (``count``) where several do."""
-    query = _limited(search_query, 2)
-    found = yield from ask(FindRecords(query))
+    found, count = yield from ask(FindPage(_limited(search_query, 2)))
     if len(found) > 1:
-        count = yield from ask(CountRecords(query))
         raise MultipleFound(
             f"find_uniq(): {count} records match; narrow the query, or use find()",
             count=count,

@@ -23,9 +23,9 @@ from ..flow import Operation, ask
 from ..instance import Instance, schema_of_instance, set_state, state_of
 from ..loading import Loader
 from ..port import (
-    Capabilities,
     DeleteRecords,
     FindRecords,
+    GetCapabilities,
     GetRecords,
     ReadCursor,
     RecordQuery,
@@ -42,9 +42,7 @@ from .drafts import SaveOptions, guards_of
 M = TypeVar("M", bound=Instance)
 
 
-def signatures_to_read(
-    capabilities: Capabilities, schema: ModelSchema, with_vectors: bool
-) -> tuple[Signature, ...]:
+def signatures_to_read(schema: ModelSchema, with_vectors: bool) -> Operation[tuple[Signature, ...]]:
     """Which policies' vectors a read asks for.
 
     Raises:
@@ -52,6 +50,7 @@ def signatures_to_read(
     """
     if not with_vectors:
         return ()
+    capabilities = yield from ask(GetCapabilities())
     if not capabilities.reads_vectors:
         raise CapabilityError(f"with_vectors=True: {capabilities.store} does not give vectors back")
     return schema.signatures
@@ -67,7 +66,7 @@ def get_or_none(
         QueryError: Neither an id nor exactly the key's fields were given.
     """
     label = schema.concrete_label()
-    vectors = signatures_to_read(context.capabilities, schema, with_vectors)
+    vectors = yield from signatures_to_read(schema, with_vectors)
     if record_id is not None and not isinstance(record_id, str):
         raise QueryError(
             f"{schema.name}.get() takes a record id, which is a str, got {type(record_id).__name__}; "
@@ -120,8 +119,10 @@ def refresh(context: Context, record: M, with_vectors: bool | None) -> Operation
         unread = {spec.name for spec in schema.attribute_vectors} & state.missing
         if schema.inline_vectors:
             unread |= vars(record)["vectors"].unread
-        with_vectors = context.capabilities.reads_vectors and bool(schema.vectors) and not unread
-    vectors = signatures_to_read(context.capabilities, schema, with_vectors)
+        with_vectors = bool(schema.vectors) and not unread
+        if with_vectors:
+            with_vectors = (yield from ask(GetCapabilities())).reads_vectors
+    vectors = yield from signatures_to_read(schema, with_vectors)
     found = yield from ask(GetRecords((state.record_id,), schema.label, vectors))
     if not found:
         raise RecordGone(f"{schema.name} {state.record_id} has been deleted", record_id=state.record_id)
@@ -179,7 +180,7 @@ def update(
         PropertyError: A value that cannot be stored; pydantic's ValidationError: one the field refuses.
         StaleVector: An indexed text would change under its vector.
     """
-    SaveOptions(on_stale).check(context.capabilities)
+    SaveOptions(on_stale).check()
     data: dict[str, StoredValue] = {}
     remove: list[str] = []
     if not values:
@@ -201,7 +202,14 @@ def update(
             except ValueError as error:
                 raise PropertyError(f"{schema.name}.{name}: {error}", field=name) from None
     guards = guards_of(schema, {**data, **dict.fromkeys(remove)}, on_stale)
-    command = UpdateRecords(query, data, tuple(remove), guards, texts=schema.text_properties)
+    command = UpdateRecords(
+        query,
+        data,
+        tuple(remove),
+        guards,
+        texts=schema.text_properties,
+        merge_by=schema.key_properties,
+    )
     try:
         return (yield from ask(command))
     except StaleVector as error:

@@ -34,11 +34,12 @@ def save(context: Context, record: M, options: SaveOptions = DEFAULTS) -> Operat
     """Write what changed of a record, with its vectors, as one thing; nothing where nothing did."""
     schema = schema_of_instance(record)
     label = schema.concrete_label()
-    options.check(context.capabilities)
+    options.check()
     context.check_place(record)
     made = draft(record, options)
     if made is None:
         return record
+    yield from options.check_store()
     if schema.model not in context.prepared:
         yield from prepare(context, schema)
     try:

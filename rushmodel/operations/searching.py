@@ -11,7 +11,7 @@ from ..expressions import Column, Condition, VectorColumn
 from ..flow import Operation, ask
 from ..instance import Instance, state_of
 from ..loading import Loader, stored_vector
-from ..port import Float32, GetRecords, RecordQuery, SearchVectors, Similarity
+from ..port import Float32, GetCapabilities, GetRecords, RecordQuery, SearchVectors, Similarity
 from ..results import Hit, Hits
 from ..schema import ModelSchema, VectorSpec
 from ..value import Value
@@ -53,7 +53,7 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
         context.check_place(wanted.query)
         without = state_of(wanted.query).record_id
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
-        vector = yield from _vector_of(context, schema, wanted.query, spec)
+        vector = yield from _vector_of(schema, wanted.query, spec)
     else:
         vector = _query_vector(schema, wanted.query)
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, len(vector)), len(vector))
@@ -61,13 +61,14 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
             vector = as_vector(vector, dims=spec.dims, similarities=(similarity,))
         except ValueError as error:
             raise VectorError(f"{schema.name}.search(): {error}", field=spec.name) from None
-    vectors = signatures_to_read(context.capabilities, schema, wanted.with_vectors)
+    vectors = yield from signatures_to_read(schema, wanted.with_vectors)
     query = RecordQuery(
         (label,),
         wanted.where.where if wanted.where is not None else {},
         limit=wanted.limit,
         offset=wanted.offset,
         vectors=vectors,
+        scalars=schema.scalars,
     )
     found = yield from ask(
         SearchVectors(
@@ -210,9 +211,7 @@ def _only(
     )
 
 
-def _vector_of(
-    context: Context, schema: ModelSchema, record: Instance, spec: VectorSpec
-) -> Operation[Float32]:
+def _vector_of(schema: ModelSchema, record: Instance, spec: VectorSpec) -> Operation[Float32]:
     """The vector of a record to search from: the instance's, or else the stored one."""
     if type(record) is not schema.model:
         raise QueryError(
@@ -226,10 +225,11 @@ def _vector_of(
         return spec.convert(value)
     if state.record_id is None:
         raise NotSaved(f"this {schema.name} has no {spec.name} and was never saved")
-    if not context.capabilities.reads_vectors:
+    capabilities = yield from ask(GetCapabilities())
+    if not capabilities.reads_vectors:
         raise VectorsNotLoaded(
             f"{schema.name} {state.record_id}: its {spec.name} is not loaded, and "
-            f"{context.capabilities.store} does not give vectors back; pass the vector itself",
+            f"{capabilities.store} does not give vectors back; pass the vector itself",
             field=spec.name,
         )
     found = yield from ask(GetRecords((state.record_id,), schema.label, spec.signatures))

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from .backend import (
     AsyncBackend,
+    AsyncExecute,
     Backend,
-    Capabilities,
+    Execute,
     ThreadedBackend,
 )
 from .commands import (
@@ -25,7 +26,9 @@ from .commands import (
     DeletePolicy,
     DeleteRecords,
     EnsureIndexes,
+    FindPage,
     FindRecords,
+    GetCapabilities,
     GetCoverage,
     GetRecords,
     ImportRecords,
@@ -39,8 +42,10 @@ from .commands import (
     UpsertVectors,
 )
 from .values import (
+    Capabilities,
     Coverage,
     Float32,
+    FoundPage,
     ImportRow,
     InlineVector,
     Order,
@@ -60,6 +65,7 @@ from .values import (
 
 __all__ = [
     "AsyncBackend",
+    "AsyncExecute",
     "Backend",
     "Capabilities",
     "CloseCursor",
@@ -70,8 +76,12 @@ __all__ = [
     "DeletePolicy",
     "DeleteRecords",
     "EnsureIndexes",
+    "Execute",
+    "FindPage",
     "FindRecords",
     "Float32",
+    "FoundPage",
+    "GetCapabilities",
     "GetCoverage",
     "GetRecords",
     "ImportRecords",

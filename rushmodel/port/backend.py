@@ -5,31 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar, runtime_checkable
 
-from ..value import Value
 from .commands import Command
 
 R = TypeVar("R")
 
 
-class Capabilities(Value):
-    """What a store can do, as data; operations read it before they send anything."""
+class Execute(Protocol):
+    """Carries commands out, all of them for one verb."""
 
-    store: str
-    reads_vectors: bool
-    """Gives vectors back."""
-    versions: bool
-    """Tells a record's version, and can refuse a write by it."""
-    managed: bool
-    """Embeds text itself."""
+    def __call__(self, command: Command[R]) -> R: ...
+
+
+class AsyncExecute(Protocol):
+    """As `Execute`, awaited."""
+
+    async def __call__(self, command: Command[R]) -> R: ...
 
 
 class Backend(Protocol):
     """A store, used from the calling thread."""
 
-    @property
-    def capabilities(self) -> Capabilities: ...
+    def verb(self) -> Execute:
+        """Begin a verb: a store that is far away gives all its commands one deadline."""
+        ...
 
-    def execute(self, command: Command[R]) -> R: ...
+    def execute(self, command: Command[R]) -> R:
+        """Carry one command out, as a verb of its own."""
+        ...
 
     def close(self) -> None: ...
 
@@ -49,8 +51,7 @@ class ThreadedBackend(Protocol):
 class AsyncBackend(Protocol):
     """The same store, used from an event loop."""
 
-    @property
-    def capabilities(self) -> Capabilities: ...
+    def verb(self) -> AsyncExecute: ...
 
     async def execute(self, command: Command[R]) -> R: ...
 

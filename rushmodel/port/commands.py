@@ -7,8 +7,10 @@ from typing import Generic, TypeVar
 
 from ..value import Value
 from .values import (
+    Capabilities,
     Coverage,
     Float32,
+    FoundPage,
     ImportRow,
     InlineVector,
     Policy,
@@ -28,6 +30,10 @@ R_co = TypeVar("R_co", covariant=True)
 
 class Command(Value, Generic[R_co]):
     """Something a store can be asked; ``R_co`` is what it answers."""
+
+
+class GetCapabilities(Command[Capabilities]):
+    """What the store can do. A server may have to be asked, so only operations that depend on it do."""
 
 
 class ListPolicies(Command[list[Policy]]):
@@ -108,7 +114,8 @@ class ImportRecords(Command[list[StoredRecord]], eq=False):
 class PatchRecord(Command[StoredRecord], eq=False):
     """Merges into one record (PATCH), or with ``replace`` puts new data in its place (PUT); `NotFound`.
 
-    Vectors that are not given stay (R6, store side).
+    Vectors that are not given stay (R6, store side). ``version``: `ConflictError` unless it is
+    still the stored one. ``texts`` as in `RecordWrite`.
     """
 
     record_id: str
@@ -116,6 +123,8 @@ class PatchRecord(Command[StoredRecord], eq=False):
     label: str | None = None
     vectors: tuple[InlineVector, ...] = ()
     replace: bool = False
+    version: int | None = None
+    texts: frozenset[str] = frozenset()
 
 
 class GetRecords(Command[list[StoredRecord]]):
@@ -128,6 +137,12 @@ class GetRecords(Command[list[StoredRecord]]):
 
 class FindRecords(Command[list[StoredRecord]]):
     """The records a query finds, of one snapshot. `QueryError` on what it cannot understand."""
+
+    query: RecordQuery
+
+
+class FindPage(Command[FoundPage]):
+    """As `FindRecords`, and how many records match: of one snapshot, too."""
 
     query: RecordQuery
 
@@ -160,7 +175,7 @@ class CloseCursor(Command[None]):
 class UpdateRecords(Command[int]):
     """Sets and removes properties of every record that matches; how many.
 
-    ``guards`` as in `RecordWrite`.
+    ``guards`` and ``merge_by`` as in `RecordWrite`.
     """
 
     query: RecordQuery
@@ -168,6 +183,7 @@ class UpdateRecords(Command[int]):
     remove: tuple[str, ...] = ()
     guards: tuple[VectorGuard, ...] = ()
     texts: frozenset[str] = frozenset()
+    merge_by: tuple[str, ...] = ()
 
 
 class DeleteRecords(Command[int]):

@@ -19,6 +19,18 @@ StoredValue: TypeAlias = Union[str, int, float, bool, "list[str]", "list[int]", 
 Where: TypeAlias = Mapping[str, Any]
 
 
+class Capabilities(Value):
+    """What a store can do, as data; operations ask for it before they send anything that depends on it."""
+
+    store: str
+    reads_vectors: bool
+    """Gives vectors back."""
+    versions: bool
+    """Tells a record's version, and can refuse a write by it."""
+    managed: bool
+    """Embeds text itself."""
+
+
 class Signature(Value):
     """The five fields that make a policy what it is (guide, "Index signature uniqueness").
 
@@ -76,6 +88,13 @@ class StoredRecord(NamedTuple):
         )
 
 
+class FoundPage(NamedTuple):
+    """Some of the records that a query finds, and how many it finds without limit and offset."""
+
+    records: list[StoredRecord]
+    total: int
+
+
 class VectorWrite(NamedTuple):
     """A vector for the policy of that signature; None takes the stored one away."""
 
@@ -111,6 +130,11 @@ class RecordWrite(NamedTuple):
     ``data`` is merged, ``remove`` is removed. ``texts`` names properties that are
     strings even where their text looks like a datetime (R14). ``version``:
     `ConflictError` unless it is still the stored one.
+
+    The rest is for servers that forget vectors on a write (R6). Of a record that is
+    changed by its id ``known`` are the properties as the caller last saw them; those
+    named in ``merge_by`` identify it. ``held`` are vectors that stay as they are, with
+    None where the caller knows that the record has none.
     """
 
     data: Mapping[str, StoredValue]
@@ -121,6 +145,9 @@ class RecordWrite(NamedTuple):
     guards: tuple[VectorGuard, ...] = ()
     version: int | None = None
     texts: frozenset[str] = frozenset()
+    known: Mapping[str, StoredValue] = {}
+    merge_by: tuple[str, ...] = ()
+    held: tuple[VectorWrite, ...] = ()
 
 
 class Written(NamedTuple):
@@ -139,23 +166,31 @@ class Written(NamedTuple):
 
 
 class InlineVector(NamedTuple):
-    """A vector as RushDB's own clients write it: the policy is found by what is given (R5)."""
+    """A vector as RushDB's own clients write it: the policy is found by what is given (R5).
+
+    Without a vector, the one that the record has is taken away, and ``dims`` says of which policy.
+    """
 
     property: str
-    vector: Float32
+    vector: Float32 | None
     similarity: str | None = None
+    dims: int | None = None
 
     def __repr__(self) -> str:
         return f"InlineVector({self.property!r}, {shown_short(self.vector)}, {self.similarity!r})"
 
 
 class ImportRow(NamedTuple):
-    """A row of an import; ``parent`` is the index of an earlier row (nested JSON, R19)."""
+    """A row of an import; ``parent`` is the index of an earlier row (nested JSON, R19).
+
+    ``texts`` as in `RecordWrite`.
+    """
 
     label: str
     data: Mapping[str, StoredValue]
     vectors: tuple[InlineVector, ...] = ()
     parent: int | None = None
+    texts: frozenset[str] = frozenset()
 
 
 class Order(NamedTuple):
@@ -174,6 +209,7 @@ class RecordQuery(Value):
 
     ``labels`` empty means any. ``order`` empty means by ascending id; ids break
     ties. ``properties`` None means all. ``vectors`` are read along, by signature.
+    ``scalars`` are properties that never hold a list; a server needs to know (R25).
     """
 
     labels: tuple[str, ...]
@@ -183,3 +219,4 @@ class RecordQuery(Value):
     offset: int = 0
     properties: tuple[str, ...] | None = None
     vectors: tuple[Signature, ...] = ()
+    scalars: frozenset[str] = frozenset()

@@ -26,7 +26,15 @@ from rushmodel.errors import (
     StoreClosed,
     StoreError,
 )
-from rushmodel.port import Command, CountRecords, DeleteRecords, RecordQuery, RecordWrite, SaveRecords
+from rushmodel.port import (
+    Command,
+    CountRecords,
+    DeleteRecords,
+    GetCapabilities,
+    RecordQuery,
+    RecordWrite,
+    SaveRecords,
+)
 
 from .store import cosine, query, vec
 
@@ -232,7 +240,7 @@ def test_repr_names_the_file(path, opened):
 
 
 def test_capabilities(store):
-    told = store.backend.capabilities
+    told = store.do(GetCapabilities())
     assert (told.store, told.reads_vectors, told.versions, told.managed) == ("embedded", True, True, False)
 
 

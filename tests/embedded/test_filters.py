@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from rushmodel.backends.embedded.filters import MOST_CONDITIONS, MOST_VALUES, compile_where
 from rushmodel.backends.embedded.functions import register
 from rushmodel.backends.embedded.leaves import Column
-from rushmodel.backends.embedded.values import looks_like_datetime, pack
+from rushmodel.backends.embedded.values import pack
 from rushmodel.errors import CapabilityError, QueryError
+from rushmodel.wire.proptypes import looks_like_datetime
 
 LABEL = "P"
 

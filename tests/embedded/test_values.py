@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rushmodel.backends.embedded.values import looks_like_datetime, pack, unpack, value_type, well_formed
+from rushmodel.backends.embedded.values import pack, unpack, well_formed
 from rushmodel.errors import PropertyError
+from rushmodel.wire.proptypes import looks_like_datetime, value_type
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 INTEGERS = st.integers(-(2**53), 2**53)

@@ -6,7 +6,7 @@ import pytest
 
 from rushmodel.backends.embedded import AsyncEmbedded, EmbeddedBackend
 from rushmodel.errors import RecordGone, StoreClosed
-from rushmodel.port import CountRecords, FindRecords, RecordWrite, SaveRecords
+from rushmodel.port import CountRecords, FindRecords, GetCapabilities, RecordWrite, SaveRecords
 
 from .store import query
 
@@ -22,10 +22,10 @@ def test_commands_are_carried_out(worker):
     async def talk():
         (written,) = await worker.execute(SaveRecords("A", [RecordWrite({"n": 1})]))
         (record,) = await worker.execute(FindRecords(query()))
+        assert (await worker.execute(GetCapabilities())).store == "embedded"
         return written.id == record.id
 
     assert asyncio.run(talk())
-    assert worker.capabilities.store == "embedded"
     assert "store.db" in repr(worker)
 
 

@@ -42,6 +42,7 @@ from rushmodel.port import (
     DeleteRecords,
     EnsureIndexes,
     FindRecords,
+    GetCapabilities,
     GetCoverage,
     GetRecords,
     ListPolicies,
@@ -62,11 +63,20 @@ EUCLIDEAN = Signature("Page", "body", "external", "euclidean", 3)
 PAGE, ARTICLE = schema_of(Page), schema_of(Article)
 
 
-def context(*prepared: Any, reads_vectors: bool = True, versions: bool = True, **rest: Any) -> Context:
-    capabilities = Capabilities("test", reads_vectors=reads_vectors, versions=versions, managed=False)
-    made = Context(capabilities, **rest)
+def capable(*, reads_vectors: bool = True, versions: bool = True) -> Capabilities:
+    return Capabilities("test", reads_vectors=reads_vectors, versions=versions, managed=False)
+
+
+def context(*prepared: Any, **rest: Any) -> Context:
+    made = Context(**rest)
     made.prepared |= set(prepared)
     return made
+
+
+def told(operation: Generator[Any, Any, Any], **capabilities: Any) -> Any:
+    """The first command of an operation that asks what the store can do, once it was told."""
+    assert next(operation) == GetCapabilities()
+    return operation.send(capable(**capabilities))
 
 
 def policy(signature: Signature, number: int = 1) -> Policy:
@@ -189,8 +199,8 @@ def test_versions_need_a_store_that_tells_them():
     result(saved, [Written("id-1", None, True)])
     record.title = "new"
     with pytest.raises(CapabilityError, match="test"):
-        next(saving.save(context(Article, versions=False), record, SaveOptions(if_unchanged=True)))
-    command: Any = next(saving.save(context(Article, versions=False), record))
+        told(saving.save(context(Article), record, SaveOptions(if_unchanged=True)), versions=False)
+    command: Any = next(saving.save(context(Article), record))
     assert command.writes[0].version is None
 
 
@@ -198,11 +208,11 @@ def test_if_unchanged_sends_the_version_that_was_read():
     record = result_of_loading(Article, slug="a", body="b", title="t", year=1, tags=[])
     record.title = "new"
     saved = saving.save(context(Article), record, SaveOptions(if_unchanged=True))
-    command: Any = next(saved)
+    command: Any = told(saved)
     assert command.writes[0].version == 1
     with pytest.raises(ConflictError):
         saved.throw(ConflictError("changed"))
-    command = next(saving.save(context(Article), record, SaveOptions(if_unchanged=True)))
+    command = told(saving.save(context(Article), record, SaveOptions(if_unchanged=True)))
     assert command.writes[0].version == 1
 
 
@@ -260,7 +270,7 @@ def test_a_store_that_fails_is_not_a_record_that_is_refused():
 
 def test_get_by_key_asks_for_two():
     found = reading.get(context(), ARTICLE, None, {"slug": "a"}, True)
-    command: Any = next(found)
+    command: Any = told(found)
     assert isinstance(command, FindRecords)
     assert (command.query.labels, command.query.where, command.query.limit) == (
         ("Article",),
@@ -278,17 +288,24 @@ def test_get_by_key_asks_for_two():
 
 
 def test_vectors_are_not_asked_of_a_store_that_has_none_to_give():
-    poor = context(reads_vectors=False)
+    known = context()
     with pytest.raises(CapabilityError, match="test"):
-        next(reading.get(poor, ARTICLE, "id-1", {}, True))
+        told(reading.get(known, ARTICLE, "id-1", {}, True), reads_vectors=False)
     record = result_of_loading(Article, slug="a", body="b", title="t", year=1, tags=[])
-    assert next(reading.refresh(poor, record, None)) == GetRecords(("id-1",), "Article", ())
+    assert next(reading.refresh(known, record, None)) == GetRecords(("id-1",), "Article", ())
     with pytest.raises(CapabilityError):
-        next(reading.refresh(poor, record, True))
+        told(reading.refresh(known, record, True), reads_vectors=False)
+    held = article()
+    saved = saving.save(context(Article), held)
+    next(saved)
+    result(saved, [Written("id-1", None, True)])
+    assert told(reading.refresh(known, held, None), reads_vectors=False) == GetRecords(
+        ("id-1",), "Article", ()
+    )
     with pytest.raises(CapabilityError):
-        next(search(poor, ARTICLE, [1, 2, 3], with_vectors=True))
-    with pytest.raises((CapabilityError, VectorsNotLoaded)):
-        next(search(poor, ARTICLE, record))  # its vector is not here, and the store does not tell it
+        told(search(known, ARTICLE, [1, 2, 3], with_vectors=True), reads_vectors=False)
+    with pytest.raises(VectorsNotLoaded):
+        told(search(known, ARTICLE, record), reads_vectors=False)  # the store does not tell it
 
 
 def test_delete_is_by_id_and_once():
@@ -373,7 +390,7 @@ def test_more_like_an_unloaded_record_asks_for_its_vector(model):
     record = result_of_loading(model, **data)
     schema = schema_of(model)
     found = search(context(), schema, record)
-    assert next(found) == GetRecords(("id-1",), model.__name__, schema.signatures)
+    assert told(found) == GetRecords(("id-1",), model.__name__, schema.signatures)
     answer = stored(model)._replace(vectors={schema.signatures[0]: vec(3, 2, 1)})
     command: Any = found.send([answer])
     assert (command.vector.tolist(), command.without) == ([3, 2, 1], "id-1")
@@ -383,7 +400,7 @@ def test_more_like_a_record_the_store_has_no_vector_of():
     record = result_of_loading(Article, slug="a", body="b", title="", year=1, tags=[])
     for answer in ([], [stored(Article)]):
         found = search(context(), ARTICLE, record)
-        next(found)
+        told(found)
         with pytest.raises(VectorsNotLoaded):
             found.send(answer)
 

@@ -17,7 +17,10 @@ from ...port import (
     DeletePolicy,
     DeleteRecords,
     EnsureIndexes,
+    Execute,
+    FindPage,
     FindRecords,
+    GetCapabilities,
     GetCoverage,
     GetRecords,
     ImportRecords,
@@ -34,8 +37,9 @@ from .changing import delete_records, patch_record, update_records
 from .cursors import Cursors
 from .file import Durability, StoreFile
 from .importing import import_records
+from .limits import TimeLimit
 from .policies import create_policy, delete_policy, get_coverage, list_policies
-from .querying import count_records, find_records
+from .querying import count_records, find_page, find_records
 from .records import get_records
 from .saving import save_records
 from .searching import Searcher
@@ -56,7 +60,8 @@ class EmbeddedBackend:
 
     ``durability``: "full" keeps what was acknowledged through a power cut,
     "normal" through a killed process. ``busy_timeout``: seconds to wait for
-    other processes' writes before `StoreBusy`.
+    other processes' writes before `StoreBusy`. ``time_limit``: seconds that a command
+    may take before `StoreTimeout`; None: as long as it needs.
 
     Raises `StoreError` (`ForeignFile`, `NewerFormat`, `StoreBusy`) with the path
     where the file cannot be opened, and `StoreClosed` after `close`.
@@ -68,9 +73,11 @@ class EmbeddedBackend:
         *,
         durability: Durability = "full",
         busy_timeout: float = 30.0,
+        time_limit: float | None = None,
     ) -> None:
         self._file = StoreFile(location, durability, busy_timeout)
         self._cursors = Cursors(self._file)
+        self._limit = TimeLimit(time_limit)
         self._session: Session | None = None
         self._writes: dict[type[Command[Any]], _Handler] = _WRITES
         self._reads: dict[type[Command[Any]], _Handler] = {
@@ -84,9 +91,9 @@ class EmbeddedBackend:
     def __repr__(self) -> str:
         return f"EmbeddedBackend({self._file.path!r})"
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return _CAPABILITIES
+    def verb(self) -> Execute:
+        """The store is near: its commands need no common deadline."""
+        return self.execute
 
     def execute(self, command: Command[R]) -> R:
         """Carry a command out, from whatever thread; its errors are documented with it."""
@@ -101,7 +108,7 @@ class EmbeddedBackend:
                     self._file.check_still_there()
                 return self._within(session, handler, command, "BEGIN IMMEDIATE" if writes else "BEGIN")
             except sqlite3.Error as error:
-                raise self._file.translate(error) from error
+                raise self._limit.error(error) or self._file.translate(error) from error
             except UnicodeEncodeError as error:
                 raise QueryError("a text holds a lone surrogate, which no stored text does") from error
 
@@ -121,6 +128,7 @@ class EmbeddedBackend:
 
     def _within(self, session: Session, handler: _Handler, command: Command[R], begin: str) -> R:
         run = session.run
+        self._limit.begin(session.connection)
         try:
             run(begin)
             session.check()
@@ -144,6 +152,10 @@ def _ensure_indexes(session: Session, command: EnsureIndexes) -> None:
         names.ensure_index(table, properties)
 
 
+def _get_capabilities(session: Session, command: GetCapabilities) -> Capabilities:
+    return _CAPABILITIES
+
+
 _CAPABILITIES = Capabilities(store="embedded", reads_vectors=True, versions=True, managed=False)
 
 _WRITES: dict[type[Command[Any]], _Handler] = {
@@ -160,7 +172,9 @@ _WRITES: dict[type[Command[Any]], _Handler] = {
 
 _READS: dict[type[Command[Any]], _Handler] = {
     CountRecords: count_records,
+    FindPage: find_page,
     FindRecords: find_records,
+    GetCapabilities: _get_capabilities,
     GetCoverage: get_coverage,
     GetRecords: get_records,
     ListPolicies: list_policies,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import NotFound, PolicyMissing
+from ...errors import ConflictError, NotFound, PolicyMissing
 from ...port import DeleteRecords, PatchRecord, Signature, StoredRecord, UpdateRecords
 from .guards import apply_guards
 from .inline import put_inline
@@ -26,11 +26,13 @@ def patch_record(session: Session, command: PatchRecord) -> StoredRecord:
     row, label = place
     table = session.names.table(label)
     assert table is not None
+    if command.version is not None:
+        _check_version(session, command, row)
     if command.label is not None and command.label != label:
         table = _relabel(session, table, command.label, row)
     remove = tuple(name for name in table.columns if name not in command.data) if command.replace else ()
     texts = session.execute(f"SELECT texts FROM {table.sql} WHERE row = ?", (row,)).fetchone()[0]
-    change_rows(session, table, [(row, texts)], command.data, remove)
+    change_rows(session, table, [(row, texts)], command.data, remove, command.texts)
     put_inline(session, table, row, command.vectors)
     return read_rows(session, table, Projection(session, table), [row])[row]
 
@@ -58,6 +60,17 @@ def delete_records(session: Session, command: DeleteRecords) -> int:
             session.execute(f"DELETE FROM records WHERE row IN ({marks})", chunk)
         count += len(rows)
     return count
+
+
+def _check_version(session: Session, command: PatchRecord, row: int) -> None:
+    version = session.execute("SELECT version FROM records WHERE row = ?", (row,)).fetchone()[0]
+    if version != command.version:
+        raise ConflictError(
+            f"the record {command.record_id} was saved by somebody else: it is at version {version},"
+            f" not {command.version}",
+            record_id=command.record_id,
+            version=version,
+        )
 
 
 def _relabel(session: Session, old: Table, label: str, row: int) -> Table:

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeGuard
 
 import orjson
 
-from .values import looks_like_datetime, value_type
+from ...wire.proptypes import looks_like_datetime, value_type
 
 
 def register(connection: sqlite3.Connection) -> None:

@@ -44,10 +44,10 @@ def _import_row(session: Session, command: ImportRecords, row: ImportRow) -> lis
     if matches:
         kept = row.data.keys()
         remove = tuple(name for name in table.columns if name not in kept) if command.rewrite else ()
-        change_rows(session, table, matches, row.data, remove)
+        change_rows(session, table, matches, row.data, remove, row.texts)
         rows = [place for place, _ in matches]
     else:
-        rows = [insert_record(session, table, row.data)[0]]
+        rows = [insert_record(session, table, row.data, row.texts)[0]]
     for place in rows:
         put_inline(session, table, place, row.vectors)
     return rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import AmbiguousSearch, PolicyMissing
 from ...port import InlineVector
-from .vectors import put_vector
+from .vectors import drop_vectors, put_vector
 
 if TYPE_CHECKING:
     from .names import Table
@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 
 
 def put_inline(session: Session, table: Table, row: int, vectors: Sequence[InlineVector]) -> None:
-    """Set the vectors of a record, also of a property that it lacks (R4)."""
+    """Set vectors of a record, also of a property that it lacks (R4), or take them away."""
     for inline in vectors:
-        put_vector(session, _policy_for(session, table.label, inline), row, inline.vector)
+        policy = _policy_for(session, table.label, inline)
+        if inline.vector is None:
+            drop_vectors(session, policy, [row])
+        else:
+            put_vector(session, policy, row, inline.vector)
 
 
 def _policy_for(session: Session, label: str, inline: InlineVector) -> StoredPolicy:
     """The one external policy that fits: `PolicyMissing`, or `AmbiguousSearch` where several do."""
-    dims = inline.vector.size
+    dims = inline.dims if inline.vector is None else inline.vector.size
     candidates = [
         policy
         for policy in session.policies.of_property(label, inline.property)
         if policy.signature.source == "external"
-        and policy.signature.dims == dims
+        and dims in (None, policy.signature.dims)
         and inline.similarity in (None, policy.signature.similarity)
     ]
     if not candidates:

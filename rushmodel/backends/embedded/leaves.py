@@ -12,8 +12,9 @@ from typing import NamedTuple, TypeAlias
 
 import orjson
 
+from ...wire.proptypes import looks_like_datetime
 from .terms import NEVER, Term
-from .values import FALSE, TRUE, looks_like_datetime
+from .values import FALSE, TRUE
 
 
 class Column(NamedTuple):

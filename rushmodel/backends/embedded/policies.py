@@ -13,8 +13,9 @@ import orjson
 
 from ...errors import PolicyConflict, PolicyError, PolicyExists, PolicyMissing
 from ...port import Coverage, CreatePolicy, DeletePolicy, GetCoverage, ListPolicies, Policy, Signature
+from ...wire.proptypes import value_type
 from .names import Names, Table, check_name
-from .values import unpack, value_type
+from .values import unpack
 
 if TYPE_CHECKING:
     from .session import Session

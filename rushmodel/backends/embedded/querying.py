@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ...errors import QueryError
-from ...port import CountRecords, FindRecords, Order, RecordQuery, StoredRecord, Where
+from ...port import CountRecords, FindPage, FindRecords, FoundPage, Order, RecordQuery, StoredRecord, Where
 from .filters import Filter, compile_where
 from .records import Projection, RawRow
 
@@ -61,6 +61,14 @@ def count_records(session: Session, command: CountRecords) -> int:
         statement = f"SELECT count(*) FROM {_source(table, found)} WHERE {found.sql}"
         count += session.execute(statement, found.params).fetchone()[0]
     return count
+
+
+def find_page(session: Session, command: FindPage) -> FoundPage:
+    query = command.query
+    found = find_records(session, FindRecords(query))
+    if (query.limit is None or len(found) < query.limit) and (found or not query.offset):
+        return FoundPage(found, query.offset + len(found))  # only the last page is not full
+    return FoundPage(found, count_records(session, CountRecords(query)))
 
 
 def found_rows(session: Session, query: RecordQuery) -> Iterator[FoundRow]:

@@ -10,8 +10,9 @@ import orjson
 
 from ...errors import PropertyError
 from ...port import StoredValue
+from ...wire.proptypes import looks_like_datetime
 from .ids import new_id
-from .values import LARGEST_INTEGER, Cell, looks_like_datetime, pack
+from .values import LARGEST_INTEGER, Cell, pack
 
 if TYPE_CHECKING:
     from .names import Table

@@ -10,8 +10,6 @@ one range of an index on the column.
 from __future__ import annotations
 
 import math
-import re
-from calendar import monthrange
 from typing import Final, Literal, TypeAlias, cast
 
 import orjson
@@ -21,9 +19,6 @@ from ...port import StoredValue
 
 Cell: TypeAlias = int | float | str | bytes
 """What a column holds where the property is there."""
-
-ValueType: TypeAlias = Literal["string", "number", "boolean", "datetime"]
-"""The types RushDB knows; a list has the type of its elements (trace 10, ``__proptypes``)."""
 
 TRUE: Final = b"true"
 FALSE: Final = b"false"
@@ -56,36 +51,6 @@ def unpack(cell: Cell) -> StoredValue:
     return cast("int | float | str", cell)
 
 
-def value_type(value: StoredValue) -> ValueType:
-    """The type RushDB infers (R14); an empty list counts as string (trace 10).
-
-    Text that looks like a datetime and was given as a string is known by the
-    row's ``texts`` alone, so that is the caller's to look at.
-    """
-    if isinstance(value, list):
-        types: set[ValueType] = {value_type(element) for element in value}
-        return types.pop() if len(types) == 1 else "string"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "datetime" if looks_like_datetime(value) else "string"
-    return "number"
-
-
-def looks_like_datetime(text: str) -> bool:
-    """Whether a server takes the text for a datetime (R14, trace 10).
-
-    ``YYYY-MM-DD``, alone or with ``T``, time down to the second, an optional
-    fraction of up to nine digits, and ``Z`` or an offset (``+05:30``, and
-    ``+0530`` too); the day must exist.
-    """
-    found = _DATETIME(text)
-    if found is None:
-        return False
-    year, month, day = map(int, found.groups())
-    return day <= 28 or day <= monthrange(year, month)[1]
-
-
 def well_formed(text: str) -> bool:
     """Whether the text can be written as UTF-8: it has no lone surrogate."""
     try:
@@ -93,14 +58,6 @@ def well_formed(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-_CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d"
-_ZONE = r"(?:Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)"
-_DATETIME = re.compile(
-    rf"(?!0000)(\d{{4}})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?:T{_CLOCK}(?:\.\d{{1,9}})?{_ZONE})?",
-    re.ASCII,
-).fullmatch
 
 
 def _scalar_type(value: object) -> Literal["string", "number", "boolean"]:

@@ -141,6 +141,7 @@ def _rows_with_property(session: Session, policy: StoredPolicy, record_ids: Sequ
                 f"there is no {signature.label} with id {record_id} that has {signature.property!r}",
                 record_id=record_id,
                 signature=signature,
+                status=422,  # R7: a batch that cannot be written, not an address that does not exist
             )
     return rows
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import TypeVar
 
-from ...port import Backend, Capabilities, Command
+from ...port import AsyncExecute, Backend, Command
 from .backend import EmbeddedBackend
 
 R = TypeVar("R")
@@ -31,9 +31,9 @@ class AsyncEmbedded:
     def __repr__(self) -> str:
         return f"AsyncEmbedded({self._backend!r})"
 
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._backend.capabilities
+    def verb(self) -> AsyncExecute:
+        """The store is near: its commands need no common deadline."""
+        return self.execute
 
     async def execute(self, command: Command[R]) -> R:
         """Carry a command out on the worker thread; see `EmbeddedBackend.execute`."""

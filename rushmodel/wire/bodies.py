@@ -1,0 +1,154 @@
+"""The bodies of requests, written from what the port speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import orjson
+
+from ..errors import PropertyError
+from ..port import Float32, InlineVector, Order, Signature, StoredValue, Where
+
+Body: TypeAlias = "dict[str, Any]"
+
+_BY_ID = "$id"
+
+
+def dumps(body: object) -> bytes:
+    """A body as it is sent; float32 arrays are written as they lie in memory, in the shortest exact digits.
+
+    Raises:
+        PropertyError: Text that UTF-8 cannot carry, a number that is none.
+    """
+    try:
+        return orjson.dumps(body, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:
+        raise PropertyError(f"the request cannot be written as JSON: {error}") from error
+
+
+def inline_vectors(vectors: Iterable[InlineVector]) -> list[Body]:
+    """``vectors`` of a record, ``$vectors`` of a row (R5)."""
+    written: list[Body] = []
+    for each in vectors:
+        body: Body = {"propertyName": each.property, "vector": each.vector}
+        if each.similarity is not None:
+            body["similarityFunction"] = each.similarity
+        if each.dims is not None:
+            body["dimensions"] = each.dims
+        written.append(body)
+    return written
+
+
+def record_body(
+    label: str | None,
+    data: Mapping[str, StoredValue],
+    vectors: Sequence[InlineVector] = (),
+    *,
+    merge_by: tuple[str, ...] | None = None,
+    rewrite: bool = False,
+) -> Body:
+    """A record to create, upsert, merge into or replace. Types are told apart only if asked for (R14)."""
+    options: Body = {"suggestTypes": True, **_merging(merge_by, rewrite)}
+    body: Body = {"label": label, "data": data, "options": options}
+    if vectors:
+        body["vectors"] = inline_vectors(vectors)
+    if label is None:
+        del body["label"]
+    return body
+
+
+def import_body(
+    label: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    merge_by: tuple[str, ...] | None = None,
+    rewrite: bool = False,
+    relationship: str | None = None,
+) -> Body:
+    """Rows of one label, which may hold children under their labels, and ``$vectors``."""
+    options: Body = {"suggestTypes": True, "returnResult": True, **_merging(merge_by, rewrite)}
+    if relationship is not None:
+        options["relationshipType"] = relationship
+    return {"label": label, "data": rows, "options": options}
+
+
+def query_body(
+    labels: Sequence[str],
+    where: Where,
+    order: Sequence[Order] = (),
+    *,
+    limit: int | None = None,
+    skip: int = 0,
+) -> Body:
+    """A search query; without an order, by ascending id, which also breaks ties."""
+    body: Body = {"orderBy": order_by(order)}
+    if labels:
+        body["labels"] = list(labels)
+    if where:
+        body["where"] = where
+    if limit is not None:
+        body["limit"] = limit
+    if skip:
+        body["skip"] = skip
+    return body
+
+
+def order_by(order: Sequence[Order]) -> Body | str:
+    """``orderBy``: what comes after the id cannot matter."""
+    keys: dict[str, str] = {}
+    for each in order:
+        keys.setdefault("__id" if each.property == _BY_ID else each.property, _direction(each))
+        if each.property == _BY_ID:
+            break
+    if list(keys) in ([], ["__id"]):
+        return keys.get("__id", "asc")
+    return {**keys, "__id": keys.get("__id", "asc")}
+
+
+def search_body(
+    label: str, signature: Signature, vector: Float32, where: Where, *, limit: int | None, skip: int = 0
+) -> Body:
+    """A vector search, with everything said that a server would otherwise take for granted (R12)."""
+    body: Body = {
+        "labels": [label],
+        "propertyName": signature.property,
+        "sourceType": signature.source,
+        "similarityFunction": signature.similarity,
+        "dimensions": signature.dims,
+        "queryVector": vector,
+        "where": where,
+    }
+    if limit is not None:
+        body["limit"] = limit
+    if skip:
+        body["skip"] = skip
+    return body
+
+
+def upsert_body(record_ids: Sequence[str], vectors: Sequence[Float32]) -> Body:
+    """Vectors of existing records."""
+    pairs = zip(record_ids, vectors, strict=True)
+    return {"items": [{"recordId": record_id, "vector": vector} for record_id, vector in pairs]}
+
+
+def _merging(merge_by: tuple[str, ...] | None, rewrite: bool) -> Body:
+    if merge_by is None:
+        return {}
+    return {"mergeBy": list(merge_by), "mergeStrategy": "rewrite" if rewrite else "append"}
+
+
+def _direction(order: Order) -> str:
+    return "desc" if order.descending else "asc"
+
+
+def _plain(value: object) -> object:
+    """What orjson does not know: subclasses of float, mappings, arrays that do not lie in one piece."""
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, Mapping):
+        return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    copy = getattr(value, "tolist", None)
+    if copy is not None:
+        return copy()
+    raise TypeError(f"{type(value).__name__} is no JSON value")

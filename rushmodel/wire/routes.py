@@ -1,0 +1,49 @@
+"""The endpoints, each with its method, path and the status of its answer."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from ..value import Value
+
+PREFIX = "/api/v1"
+
+EXTENSIONS = "x-rushmodel"
+"""A header. In a request: "1" where the client understands what `serve` can do and RushDB cannot
+(records tell ``__version``, ``if-match`` refuses a write by it, a vector of null is taken away); in an
+answer: the version of the `serve` that gave it."""
+
+VERSION_HEADER = "if-match"
+
+
+class Route(Value):
+    """An endpoint. ``{id}`` in the path stands for an id of a record, a policy or a transaction."""
+
+    method: str
+    path: str
+    status: int = 200
+
+    def at(self, *ids: str) -> str:
+        """The path with ids in their places, quoted."""
+        head, *tails = self.path.split("{id}")
+        return head + "".join(quote(each, safe="") + tail for each, tail in zip(ids, tails, strict=True))
+
+
+LIST_POLICIES = Route("GET", "/ai/indexes")
+CREATE_POLICY = Route("POST", "/ai/indexes", 201)
+DELETE_POLICY = Route("DELETE", "/ai/indexes/{id}", 202)
+POLICY_STATS = Route("GET", "/ai/indexes/{id}/stats")
+UPSERT_VECTORS = Route("POST", "/ai/indexes/{id}/vectors/upsert")
+SEARCH_VECTORS = Route("POST", "/ai/search")
+CREATE_RECORD = Route("POST", "/records", 201)
+GET_RECORD = Route("GET", "/records/{id}")
+PATCH_RECORD = Route("PATCH", "/records/{id}", 201)
+PUT_RECORD = Route("PUT", "/records/{id}", 201)
+DELETE_RECORD = Route("DELETE", "/records/{id}")
+FIND_RECORDS = Route("POST", "/records/search")
+DELETE_RECORDS = Route("POST", "/records/delete", 201)
+IMPORT_JSON = Route("POST", "/records/import/json", 201)
+SETTINGS = Route("GET", "/sdk/settings")
+
+GET_VECTORS = Route("POST", "/records/vectors")
+"""An extension: RushDB gives no vectors back."""
