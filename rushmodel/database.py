@@ -17,7 +17,7 @@ from .errors import ConfigurationError
 from .flow import Operation, arun, run
 from .instance import Instance
 from .metaclass import schema_of
-from .opening import MEMORY, Durability, Store, locate, open_store, url_of
+from .opening import MEMORY, TIMEOUT, Durability, Store, locate, open_store, url_of
 from .operations import planning
 from .operations.context import Context
 from .plan import Plan
@@ -40,24 +40,30 @@ def connect(
     autosync: bool = True,
     exact: bool = True,
     durability: Durability = "full",
+    timeout: float | None = TIMEOUT,
     default: bool | None = None,
 ) -> Database:
     """Open a database.
 
     Args:
-        location: A file ("articles.db", made if it is not there) or "memory://". None: the
-            environment variable ``RUSHMODEL_URL``, then ``RUSHDB_URL``.
-        token: For RushDB servers.
+        location: A file ("articles.db", made if it is not there), "memory://", or the URL of a RushDB
+            server, of Cloud ("https://api.rushdb.com/api/v1"), your own, or `rushmodel serve`. None:
+            the environment variable ``RUSHMODEL_URL``, then ``RUSHDB_URL``. A server is not asked
+            anything before the first verb.
+        token: For servers; None: the environment variable ``RUSHDB_API_KEY``, which goes over plain
+            http to this machine only.
         models: The classes that `Database.plan` and `sync` look at; None: all concrete ones.
         autosync: Create the policies of a class at its first save, where that is safe.
         exact: Searches are exact; False permits an approximate index where there is one.
         durability: "full": what was acknowledged survives power loss. "normal": it survives a
-            killed process, and saves cost less.
+            killed process, and saves cost less. Servers have their own.
+        timeout: Seconds that a verb may take on a server, retries included; a bulk save may take
+            that for each batch. None: each request has its own limit, and the verb none.
         default: Whether models use this database where none is selected. None: the first one is.
 
     Raises:
-        ConfigurationError: An argument makes no sense, or a second database leaves ``default`` open.
-        CapabilityError: The location is a RushDB server.
+        ConfigurationError: An argument makes no sense, a server has no token, or a second database
+            leaves ``default`` open.
         StoreError: The file cannot be opened: `ForeignFile`, `NewerFormat`, no permission.
     """
     scope = None
@@ -71,7 +77,7 @@ def connect(
             schema_of(model).concrete_label()
     named = locate(location, token=token)
     current.check_default(url_of(named), default)
-    store = open_store(named, durability=durability)
+    store = open_store(named, token=token, durability=durability, timeout=timeout)
     # Stores in memory share a URL, and not their records.
     place = store.url if store.url != MEMORY else f"{MEMORY} (number {next(_memories)} of this process)"
     context = Context(place=place, autosync=autosync, exact=exact, scope=scope)

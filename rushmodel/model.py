@@ -21,6 +21,7 @@ from .instance import Instance
 from .metaclass import schema_of
 from .operations import reading, saving, searching
 from .operations.drafts import SaveOptions
+from .operations.naming import named
 from .operations.settling import cloned
 from .port import DeleteRecords, RecordQuery, Similarity
 from .query import Query
@@ -108,7 +109,8 @@ class Model(Instance, abstract=True, defer_build=True):
         done = 0
         skip = _skips(on_error)
         for several in _batches(enumerate(records), batch):
-            report = database.run(saving.save_batch(database.context, schema, several, report, skip=skip))
+            saved = saving.save_batch(database.context, schema, several, report, skip=skip)
+            report = database.run(named(schema, "save_many", saved))
             done += len(several)
             if progress is not None:
                 progress(done)
@@ -130,9 +132,8 @@ class Model(Instance, abstract=True, defer_build=True):
         done = 0
         skip = _skips(on_error)
         async for several in _abatches(records, batch):
-            report = await database.arun(
-                saving.save_batch(database.context, schema, several, report, skip=skip)
-            )
+            saved = saving.save_batch(database.context, schema, several, report, skip=skip)
+            report = await database.arun(named(schema, "save_many", saved))
             done += len(several)
             if progress is not None:
                 progress(done)
@@ -145,13 +146,11 @@ class Model(Instance, abstract=True, defer_build=True):
             ConflictError: Another record has that key.
             NotSaved, RecordGone: There is no record to rename.
         """
-        database = current_database()
-        return database.run(saving.rename_key(database.context, self, key))
+        return current_database().run(_rename_key(self, key))
 
     async def arename_key(self, **key: Any) -> Self:
         """As `rename_key`."""
-        database = current_database()
-        return await database.arun(saving.rename_key(database.context, self, key))
+        return await current_database().arun(_rename_key(self, key))
 
     def clone(self) -> Self:
         """A copy without identity: with another key, or none, saving it makes a record of its own.
@@ -206,13 +205,11 @@ class Model(Instance, abstract=True, defer_build=True):
             RecordGone: It has been deleted.
             NotSaved: It was never saved.
         """
-        database = current_database()
-        return database.run(reading.refresh(database.context, self, with_vectors))
+        return current_database().run(_refresh(self, with_vectors))
 
     async def arefresh(self, *, with_vectors: bool | None = None) -> Self:
         """As `refresh`."""
-        database = current_database()
-        return await database.arun(reading.refresh(database.context, self, with_vectors))
+        return await current_database().arun(_refresh(self, with_vectors))
 
     @classmethod
     def find(cls, *conditions: Condition[Self]) -> Query[Self]:
@@ -255,11 +252,10 @@ class Model(Instance, abstract=True, defer_build=True):
             PolicyMissing: The store has no policy for it, and records of the label.
             CapabilityError: Text was given, and no field has an embedder.
         """
-        database = current_database()
         wanted = searching.Search(
             query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
         )
-        return database.run(searching.search(database.context, schema_of(cls), wanted))
+        return current_database().run(_search(cls, wanted))
 
     @classmethod
     async def asearch(
@@ -277,11 +273,10 @@ class Model(Instance, abstract=True, defer_build=True):
         with_vectors: bool = False,
     ) -> Hits[Self]:
         """As `search`."""
-        database = current_database()
         wanted = searching.Search(
             query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
         )
-        return await database.arun(searching.search(database.context, schema_of(cls), wanted))
+        return await current_database().arun(_search(cls, wanted))
 
     # -- deleting
 
@@ -291,13 +286,11 @@ class Model(Instance, abstract=True, defer_build=True):
         Raises:
             NotSaved: It was never saved.
         """
-        database = current_database()
-        database.run(reading.delete(database.context, self))
+        current_database().run(_delete(self))
 
     async def adelete(self) -> None:
         """As `delete`."""
-        database = current_database()
-        await database.arun(reading.delete(database.context, self))
+        await current_database().arun(_delete(self))
 
     @classmethod
     def delete_all(cls) -> int:
@@ -315,23 +308,49 @@ class Model(Instance, abstract=True, defer_build=True):
 
 def _save(record: M, on_stale: OnStale | None, if_unchanged: bool) -> Operation[M]:
     options = SaveOptions(on_stale, if_unchanged) if on_stale or if_unchanged else saving.DEFAULTS
-    return saving.save(current_database().context, record, options)
+    saved = saving.save(current_database().context, record, options)
+    return named(schema_of(type(record)), "save", saved)
+
+
+def _rename_key(record: M, key: dict[str, Any]) -> Operation[M]:
+    renamed = saving.rename_key(current_database().context, record, key)
+    return named(schema_of(type(record)), "rename_key", renamed)
 
 
 def _get(
     model: type[Model], record_id: str | None, key: dict[str, Any], with_vectors: bool
 ) -> Operation[Any]:
-    return reading.get(current_database().context, schema_of(model), record_id, key, with_vectors)
+    schema = schema_of(model)
+    found = reading.get(current_database().context, schema, record_id, key, with_vectors)
+    return named(schema, "get", found)
 
 
 def _get_or_none(
     model: type[Model], record_id: str | None, key: dict[str, Any], with_vectors: bool
 ) -> Operation[Any]:
-    return reading.get_or_none(current_database().context, schema_of(model), record_id, key, with_vectors)
+    schema = schema_of(model)
+    found = reading.get_or_none(current_database().context, schema, record_id, key, with_vectors)
+    return named(schema, "get_or_none", found)
+
+
+def _refresh(record: M, with_vectors: bool | None) -> Operation[M]:
+    refreshed = reading.refresh(current_database().context, record, with_vectors)
+    return named(schema_of(type(record)), "refresh", refreshed)
+
+
+def _search(model: type[M], wanted: searching.Search) -> Operation[Hits[M]]:
+    schema = schema_of(model)
+    return named(schema, "search", searching.search(current_database().context, schema, wanted))
+
+
+def _delete(record: Model) -> Operation[None]:
+    deleted = reading.delete(current_database().context, record)
+    return named(schema_of(type(record)), "delete", deleted)
 
 
 def _delete_all(model: type[Model]) -> Operation[int]:
-    return ask(DeleteRecords(RecordQuery((schema_of(model).concrete_label(),))))
+    schema = schema_of(model)
+    return named(schema, "delete_all", ask(DeleteRecords(RecordQuery((schema.concrete_label(),)))))
 
 
 def _check_several(model: type[Model], records: object) -> None:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from .errors import CapabilityError, ConfigurationError
+from .errors import ConfigurationError
 from .port import AsyncBackend, Backend
 from .value import Value
 
@@ -14,6 +14,11 @@ Durability: TypeAlias = Literal["full", "normal"]
 
 MEMORY = "memory://"
 CLOUD = "https://api.rushdb.com/api/v1"
+
+TIMEOUT = 60.0
+"""Seconds that a verb may take on a server."""
+
+_FOREVER = 1e9
 
 
 class Store(Value):
@@ -39,56 +44,85 @@ def locate(location: str | os.PathLike[str] | None, *, token: str | None = None)
 
     Raises:
         ConfigurationError: Nothing names a location, or it makes no sense.
-        CapabilityError: A RushDB server, which this version does not speak to.
     """
     if location is not None and not isinstance(location, (str, os.PathLike)):
         raise ConfigurationError(f"a location is a path or a URL in a str, got {type(location).__name__}")
     named = os.fspath(location) if location is not None else from_environment()
     if named is None:
         raise ConfigurationError(
-            "connect() needs a location: a file such as 'articles.db', or 'memory://'; "
-            "or set the environment variable RUSHMODEL_URL"
+            "connect() needs a location: a file such as 'articles.db', 'memory://', or the URL of a RushDB "
+            "server; or set the environment variable RUSHMODEL_URL"
         )
     if not isinstance(named, str) or not named or "\0" in named:
-        raise ConfigurationError(f"a location is a path or a URL in a str, got {named!r}")
+        raise ConfigurationError("a location is a path or a URL in a str that is not empty")
     if named in (":memory:", "memory:", "memory"):
         raise ConfigurationError(f"{named!r} would be a file of that name; a store in memory is 'memory://'")
+    if is_server(named):
+        return named
     scheme, found, _ = named.partition("://")
-    if found and scheme in ("http", "https"):
-        raise CapabilityError(
-            "this version of rushmodel keeps records in a file ('articles.db') or in memory ('memory://'); "
-            "it does not connect to RushDB servers yet"
-        )
     if found and named != MEMORY:
-        raise ConfigurationError(f"{scheme}:// is no store; use a file path or 'memory://'")
+        raise ConfigurationError(
+            f"{scheme}:// is no store; use a file path, 'memory://', or the http(s):// URL of a RushDB server"
+        )
     if token is not None:
         raise ConfigurationError("a token is for RushDB servers; a file and memory:// take none")
     return named
 
 
 def open_store(
-    location: str | os.PathLike[str] | None, *, token: str | None = None, durability: Durability = "full"
+    location: str | os.PathLike[str] | None,
+    *,
+    token: str | None = None,
+    durability: Durability = "full",
+    timeout: float | None = TIMEOUT,
 ) -> Store:
-    """Open the store at a location; see `locate`.
+    """Open the store at a location; see `locate`. Nothing is sent to a server yet.
 
     Raises:
+        ConfigurationError: A setting that makes no sense, a server without a token (`token_for`).
         StoreError: The file cannot be opened.
     """
     named = locate(location, token=token)
     if durability not in ("full", "normal"):
         raise ConfigurationError(f"durability is 'full' or 'normal', got {durability!r}")
+    if timeout is not None and not (_is_number(timeout) and 0 < timeout < _FOREVER):
+        raise ConfigurationError(f"timeout is a number of seconds above 0, or None, got {timeout!r}")
     # A store is loaded when it is opened: nobody pays for the import of another one.
+    if is_server(named):
+        from .backends.rest import Address, AsyncRest, RestBackend, token_for
+
+        address = Address.parse(named)
+        # Arguments and the environment are all there is here: no file has named this URL.
+        opener = token_for(address, token=token, environment=os.environ, url_from_code=True)
+        return Store(
+            address.url,
+            RestBackend(address, opener, timeout=timeout),
+            AsyncRest(address, opener, timeout=timeout),
+        )
     from .backends.embedded import AsyncEmbedded, EmbeddedBackend
 
     backend = EmbeddedBackend(named, durability=durability)
     return Store(url_of(named), backend, AsyncEmbedded(backend))
 
 
+def is_server(location: str) -> bool:
+    """Whether a location is the URL of a RushDB server."""
+    return location[:8].lower().startswith(("http://", "https://"))
+
+
 def url_of(location: str) -> str:
     """Where a location is, the same for every way to name the place."""
+    if is_server(location):
+        from .backends.rest.location import Address
+
+        return Address.parse(location).url
     return MEMORY if location == MEMORY else Path(location).resolve().as_uri()
 
 
 def from_environment() -> str | None:
     """The location the environment names: ``RUSHMODEL_URL``, then ``RUSHDB_URL``."""
     return os.environ.get("RUSHMODEL_URL") or os.environ.get("RUSHDB_URL") or None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

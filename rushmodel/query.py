@@ -14,6 +14,7 @@ from .instance import Instance, state_of
 from .loading import Loader
 from .metaclass import schema_of
 from .operations import reading
+from .operations.naming import named
 from .operations.searching import check_condition
 from .port import (
     CloseCursor,
@@ -27,6 +28,7 @@ from .value import Value
 from .vectorfields import OnStale
 
 M = TypeVar("M", bound=Instance)
+R = TypeVar("R")
 
 PAGE = 1000
 LARGEST = 2**60
@@ -132,11 +134,11 @@ class Query(Value, Generic[M], eq=False):
 
     def count(self) -> int:
         """How many records satisfy the conditions, whatever limit and offset."""
-        return self._database().run(ask(CountRecords(self._stored())))
+        return self._database().run(self._count())
 
     async def acount(self) -> int:
         """As `count`."""
-        return await self._database().arun(ask(CountRecords(self._stored())))
+        return await self._database().arun(self._count())
 
     def exists(self) -> bool:
         """Whether any record satisfies the conditions, whatever limit and offset."""
@@ -227,7 +229,7 @@ class Query(Value, Generic[M], eq=False):
         query = yield from self._reading()
         if most is not None:
             query = query.replaced(limit=most if self.limited is None else min(self.limited, most))
-        return (yield from reading.find(self._loader(), query))
+        return (yield from self._named("find", reading.find(self._loader(), query)))
 
     def _reading(self) -> Operation[RecordQuery]:
         """The query as it is read, with the vectors that are to come along."""
@@ -235,7 +237,11 @@ class Query(Value, Generic[M], eq=False):
         return self._stored().replaced(vectors=vectors)
 
     def _open(self) -> Operation[str]:
-        return (yield from ask(OpenCursor((yield from self._reading()))))
+        query = yield from self._reading()
+        return (yield from self._named("find", ask(OpenCursor(query))))
+
+    def _count(self) -> Operation[int]:
+        return self._named("count", ask(CountRecords(self._stored())))
 
     def _first(self) -> Operation[M | None]:
         found = yield from self._find(1)
@@ -260,19 +266,20 @@ class Query(Value, Generic[M], eq=False):
 
     def _exists(self) -> Operation[bool]:
         query = self._stored().replaced(order=(), limit=1, offset=0, properties=())
-        return bool((yield from ask(FindRecords(query))))
+        return bool((yield from self._named("exists", ask(FindRecords(query)))))
 
     def _delete(self) -> Operation[int]:
         self._check_bounded("delete")
-        return (yield from ask(DeleteRecords(self._stored())))
+        return (yield from self._named("delete", ask(DeleteRecords(self._stored()))))
 
     def _update(self, values: dict[str, Any], on_stale: OnStale | None) -> Operation[int]:
         self._check_bounded("update")
-        return (
-            yield from reading.update(
-                self._database().context, schema_of(self.model), self._stored(), values, on_stale
-            )
-        )
+        schema = schema_of(self.model)
+        updated = reading.update(self._database().context, schema, self._stored(), values, on_stale)
+        return (yield from self._named("update", updated))
+
+    def _named(self, verb: str, operation: Operation[R]) -> Operation[R]:
+        return named(schema_of(self.model), verb, operation)
 
     def _check_bounded(self, verb: str) -> None:
         name = self.model.__name__

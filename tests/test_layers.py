@@ -32,6 +32,7 @@ LAYERS = [
     {"query"},
     {"model"},
     {"cli", "serve", "testing", "mypy_plugin"},
+    {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BACKENDS_MAY_USE = {"errors", "names", "port", "value", "vectors", "wire"}

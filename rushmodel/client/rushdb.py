@@ -10,7 +10,7 @@ from typing_extensions import Self
 
 from ..errors import ConfigurationError, StoreError
 from ..flow import run
-from ..opening import CLOUD, Store, from_environment, is_location, open_store
+from ..opening import CLOUD, Store, from_environment, is_location, is_server, open_store
 from ..operations import raw_policies
 from .ai import AIAPI
 from .aio import AsyncRushDB
@@ -28,11 +28,12 @@ class RushDB:
             token, RushDB Cloud.
         url: Another name of ``base_url``.
 
-    A store in a file or in memory needs no token: one that was given is not used, nor kept.
+    A store in a file or in memory needs no token: one that was given is not used, nor kept. A
+    server without one gets that of the environment variable ``RUSHDB_API_KEY``.
 
     Raises:
-        ConfigurationError: Nothing names a store, or two things name different ones.
-        CapabilityError: The store is a RushDB server.
+        ConfigurationError: Nothing names a store, or two things name different ones; a server has no
+            token.
         StoreError: The file cannot be opened.
     """
 
@@ -43,7 +44,7 @@ class RushDB:
         url: str | None = None,
     ) -> None:
         location, token = _told_apart(api_key, base_url, url)
-        remote = location is not None and location.startswith(("http://", "https://"))
+        remote = location is not None and is_server(location)
         self._connect(open_store(location, token=token if remote else None), owned=True)
 
     @classmethod

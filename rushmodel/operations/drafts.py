@@ -313,6 +313,18 @@ def guards_of(
     return tuple(made)
 
 
+def held_vectors(record: Instance) -> tuple[VectorWrite, ...]:
+    """The vectors of a saved record as the instance knows them, None where it knows that there is none."""
+    schema, state = schema_of_instance(record), state_of(record)
+    held: list[VectorWrite] = []
+    for spec in schema.external:
+        array = state.held.get(spec.name)
+        unread = vars(record)["vectors"].unread if spec.inline else state.missing
+        if array is not None or spec.name not in unread:
+            held += [VectorWrite(signature, array) for signature in spec.signatures]
+    return tuple(held)
+
+
 def stale_vector(schema: ModelSchema, spec: VectorSpec, record_id: str | None) -> StaleVector:
     """The error for a text that changed without its vector."""
     way = f"vectors[{spec.name!r}]" if spec.inline else spec.name

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from ..errors import PropertyError, QueryError
 from ..flow import Operation, ask
 from ..port import ImportRecords, ImportRow, InlineVector, StoredRecord, StoredValue
 from .raw_documents import shown
-from .raw_options import JSON_OPTIONS, RECORD_OPTIONS, ROWS_OPTIONS, WriteOptions, read_options
-from .raw_values import entries, is_empty, read_data, read_value, read_vectors
+from .raw_options import (
+    CLIENT,
+    JSON_OPTIONS,
+    RECORD_OPTIONS,
+    ROWS_OPTIONS,
+    Caller,
+    WriteOptions,
+    read_options,
+)
+from .raw_values import as_texts, entries, is_empty, read_data, read_value, read_vectors
 
 VECTORS = "$vectors"
 """Where a row of an import holds its inline vectors (R5)."""
@@ -19,8 +27,17 @@ VECTORS = "$vectors"
 MOST_LEVELS = 100
 
 
-def create(label: object, data: object, options: object, vectors: object) -> Operation[StoredRecord]:
+def create(
+    label: object,
+    data: object,
+    options: object,
+    vectors: object,
+    caller: Caller = CLIENT,
+    texts: frozenset[str] = frozenset(),
+) -> Operation[StoredRecord]:
     """One record; with ``mergeBy`` among the options, an upsert.
+
+    ``texts`` names properties that are strings even where they look like a datetime (R14).
 
     Raises:
         QueryError: No label, an unknown option.
@@ -28,7 +45,7 @@ def create(label: object, data: object, options: object, vectors: object) -> Ope
         VectorError, PolicyMissing, AmbiguousSearch: A vector without one policy that can hold it (R5).
     """
     chosen = read_options(options, "create()", RECORD_OPTIONS)
-    return (yield from _write_one(label, data, vectors, chosen, "create()"))
+    return (yield from _write_one(label, data, vectors, chosen, "create()", caller, texts))
 
 
 def upsert(data: object, label: object, options: object, vectors: object) -> Operation[StoredRecord]:
@@ -61,16 +78,19 @@ def create_many(
         place = f"data[{index}]"
         properties = _not_nothing(read_data(row, place, skip_empty=chosen.skip_empty), place)
         inline = read_vectors(given[index], f"vectors[{index}]") if index < len(given) else ()
-        made.append(ImportRow(name, properties, inline))
+        made.append(_row(name, properties, inline, chosen))
     return (yield from _write(made, chosen))
 
 
-def import_json(data: object, label: object, options: object) -> Operation[list[StoredRecord]]:
+def import_json(
+    data: object, label: object, options: object, caller: Caller = CLIENT
+) -> Operation[list[StoredRecord]]:
     """Nested JSON as related records (R19): parents before children, level by level.
 
     An object in an object is a child whose label is the key, a list of objects several; an object
     without any value is none. ``$vectors`` in any of them are its inline vectors. Without a
-    label, the one key of ``data`` is it.
+    label, the one key of ``data`` is it; on REST there may be several, and options that do not ask
+    for types store texts (R14).
 
     Raises:
         QueryError: No label, an unknown option, data that is neither an object nor a list of them.
@@ -78,11 +98,11 @@ def import_json(data: object, label: object, options: object) -> Operation[list[
             no property of its own.
         VectorError, PolicyMissing, AmbiguousSearch: As for `create`.
     """
-    chosen = read_options(options, "import_json()", JSON_OPTIONS)
-    if label is None:
-        label, data = _only_entry(data)
-    name = _label(label, "import_json()")
-    return (yield from _write(list(_flatten(name, data, chosen)), chosen))
+    types = options is None or not caller.rest
+    chosen = read_options(options, "import_json()", JSON_OPTIONS, types=types)
+    name = None if label is None else _label(label, "import_json()")
+    roots = _roots(data, name, several=caller.rest)
+    return (yield from _write(list(_flatten(roots, chosen, caller)), chosen))
 
 
 class _Node(NamedTuple):
@@ -95,27 +115,54 @@ class _Node(NamedTuple):
     level: int
 
 
-def _flatten(label: str, data: object, options: WriteOptions) -> Iterator[ImportRow]:
-    """The rows of a tree, breadth first."""
-    if isinstance(data, Mapping):
-        waiting = deque([_Node(label, cast("object", data), None, "data", 0)])
+def _roots(data: object, label: str | None, *, several: bool) -> Iterator[_Node]:
+    """The objects at the top, each with its label."""
+    if label is None:
+        for name, held in _labelled(data, several):
+            yield from _nodes_of(name, held, f"data.{name}")
     else:
-        rows = _sequence(data, "import_json(): data", "a dict or a list of dicts")
-        waiting = deque(_Node(label, row, None, f"data[{index}]", 0) for index, row in enumerate(rows))
+        yield from _nodes_of(label, data, "data")
+
+
+def _nodes_of(label: str, data: object, path: str) -> Iterator[_Node]:
+    if isinstance(data, Mapping):
+        yield _Node(label, cast("object", data), None, path, 0)
+    else:
+        rows = _sequence(data, f"import_json(): {path}", "a dict or a list of dicts")
+        yield from (_Node(label, row, None, f"{path}[{index}]", 0) for index, row in enumerate(rows))
+
+
+def _labelled(data: object, several: bool) -> list[tuple[str, object]]:
+    """Labels and what they hold, of data that comes without a label."""
+    found = list(cast("Mapping[object, object]", data).items()) if isinstance(data, Mapping) else []
+    if len(found) == 1 or several:
+        named = [(_label(name, "import_json()"), held) for name, held in found]
+        if named and all(isinstance(held, (Mapping, list, tuple)) for _, held in named):
+            return named
+    raise QueryError(
+        "import_json(): label: expected a text, or data with one key that is the label, as in"
+        ' {"ITEM": [...]}',
+        key="label",
+    )
+
+
+def _flatten(roots: Iterable[_Node], options: WriteOptions, caller: Caller) -> Iterator[ImportRow]:
+    """The rows of a tree, breadth first."""
+    waiting = deque(roots)
     made = 0
     while waiting:
         node = waiting.popleft()
-        properties, vectors, children = _read_node(node, made, options)
-        if not properties and not vectors and not _says_anything(children, options):
+        properties, vectors, children = _read_node(node, made, options, caller)
+        if not properties and not vectors and not _says_anything(children, options, caller):
             continue  # an object that says nothing, as ``{}`` or ``{"a": None}``
-        _not_nothing(properties, node.path)
-        yield ImportRow(options.label(node.label), properties, vectors, node.parent)
+        _not_nothing(properties, node.path, caller)
+        yield _row(options.label(node.label), properties, vectors, options, node.parent)
         waiting.extend(children)
         made += 1
 
 
 def _read_node(
-    node: _Node, number: int, options: WriteOptions
+    node: _Node, number: int, options: WriteOptions, caller: Caller
 ) -> tuple[dict[str, StoredValue], tuple[InlineVector, ...], list[_Node]]:
     """Properties, vectors and children of the object that becomes row ``number``."""
     if node.level > MOST_LEVELS:
@@ -125,7 +172,7 @@ def _read_node(
     children: list[_Node] = []
     for name, value in entries(node.given, node.path):
         if name == VECTORS:
-            vectors = read_vectors(value, f"{node.path}.{VECTORS}")
+            vectors = read_vectors(value, f"{node.path}.{VECTORS}", caller)
         elif isinstance(value, Mapping):
             children.append(_child(node, name, cast("object", value), "", number))
         elif _holds_objects(value):
@@ -134,7 +181,7 @@ def _read_node(
                 _child(node, name, item, f"[{index}]", number) for index, item in enumerate(items)
             )
         elif value is not None and not (options.skip_empty and is_empty(value)):
-            properties[name] = read_value(name, value, node.path)
+            properties[name] = read_value(name, value, node.path, skip_empty=options.skip_empty)
     return properties, vectors, children
 
 
@@ -147,11 +194,11 @@ def _child(node: _Node, name: object, given: object, index: str, parent: int) ->
     return _Node(name, given, parent, f"{node.path}.{name}{index}", node.level + 1)
 
 
-def _says_anything(nodes: Sequence[_Node], options: WriteOptions) -> bool:
+def _says_anything(nodes: Sequence[_Node], options: WriteOptions, caller: Caller) -> bool:
     """Whether anything under these would be stored."""
     waiting = list(nodes)
     while waiting:
-        properties, vectors, children = _read_node(waiting.pop(), 0, options)
+        properties, vectors, children = _read_node(waiting.pop(), 0, options, caller)
         if properties or vectors:
             return True
         waiting.extend(children)
@@ -164,24 +211,32 @@ def _holds_objects(value: object) -> bool:
     )
 
 
-def _only_entry(data: object) -> tuple[object, object]:
-    found = list(cast("Mapping[object, object]", data).items()) if isinstance(data, Mapping) else []
-    if len(found) != 1:
-        raise QueryError(
-            "import_json(): label: expected a text, or data with one key that is the label, as in"
-            ' {"ITEM": [...]}',
-            key="label",
-        )
-    return found[0]
-
-
 def _write_one(
-    label: object, data: object, vectors: object, options: WriteOptions, what: str
+    label: object,
+    data: object,
+    vectors: object,
+    options: WriteOptions,
+    what: str,
+    caller: Caller = CLIENT,
+    texts: frozenset[str] = frozenset(),
 ) -> Operation[StoredRecord]:
     name = _label(label, what)
-    properties = _not_nothing(read_data(data, "data", skip_empty=options.skip_empty), "data")
-    found = yield from _write([ImportRow(name, properties, read_vectors(vectors, "vectors"))], options)
+    properties = _not_nothing(read_data(data, "data", skip_empty=options.skip_empty), "data", caller)
+    row = _row(name, properties, read_vectors(vectors, "vectors", caller), options)
+    found = yield from _write([row._replace(texts=row.texts | texts)], options)
     return found[0]
+
+
+def _row(
+    label: str,
+    data: dict[str, StoredValue],
+    vectors: tuple[InlineVector, ...],
+    options: WriteOptions,
+    parent: int | None = None,
+) -> ImportRow:
+    if options.types:
+        return ImportRow(label, data, vectors, parent)
+    return ImportRow(label, as_texts(data), vectors, parent, frozenset(data))
 
 
 def _write(rows: Sequence[ImportRow], options: WriteOptions) -> Operation[list[StoredRecord]]:
@@ -208,9 +263,11 @@ def _sequence(given: object, what: str, expected: str) -> Sequence[Any]:
     return cast("Sequence[Any]", given)
 
 
-def _not_nothing(data: dict[str, StoredValue], place: str) -> dict[str, StoredValue]:
+def _not_nothing(data: dict[str, StoredValue], place: str, caller: Caller = CLIENT) -> dict[str, StoredValue]:
     if not data:
         raise PropertyError(
-            f"{place}: expected at least one property that is not None: a record needs one", place=place
+            f"{place}: expected at least one property that is not None: a record needs one",
+            place=place,
+            status=404 if caller.rest else 422,
         )
     return data

@@ -17,8 +17,9 @@ from ..port import (
     StoredRecord,
 )
 from .raw_documents import Document, shown
+from .raw_options import CHANGE_OPTIONS, CLIENT, Caller, read_options
 from .raw_queries import QUERY_KEYS, read_query, read_selection
-from .raw_values import read_data, read_vectors
+from .raw_values import as_texts, read_data, read_vectors
 
 _DELETE_SIZE = 1000
 """Ids named in one deletion."""
@@ -70,7 +71,15 @@ def find_by_ids(record_ids: Sequence[str]) -> Operation[list[StoredRecord]]:
 
 
 def change(
-    record_id: str, data: object, label: object, vectors: object, *, replace: bool
+    record_id: str,
+    data: object,
+    label: object,
+    vectors: object,
+    *,
+    replace: bool,
+    options: object = None,
+    version: int | None = None,
+    caller: Caller = CLIENT,
 ) -> Operation[StoredRecord]:
     """Merge into a record, or with ``replace`` put new data in its place; the record as it is then.
 
@@ -78,14 +87,21 @@ def change(
 
     Raises:
         NotFound: No record has that id.
+        ConflictError: It is not at ``version`` any more.
         PropertyError, VectorError, PolicyMissing, AmbiguousSearch: As for creating one.
     """
     what = "set()" if replace else "update()"
     if label is not None and (not isinstance(label, str) or not label):
         raise QueryError(f"{what}: label: expected a text that is not empty, got {shown(label)}", key="label")
+    chosen = read_options(options, what, CHANGE_OPTIONS)
+    properties = read_data(data, "data", skip_empty=chosen.skip_empty)
+    inline = read_vectors(vectors, "vectors", caller)
+    texts: frozenset[str] = frozenset()
+    if not chosen.types:
+        properties, texts = as_texts(properties), frozenset(properties)
     return (
         yield from ask(
-            PatchRecord(record_id, read_data(data, "data"), label, read_vectors(vectors, "vectors"), replace)
+            PatchRecord(record_id, properties, label, inline, replace, version=version, texts=texts)
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast
 
@@ -13,16 +14,19 @@ from ..names import property_name_error
 from ..port import Float32, InlineVector, Similarity, StoredValue
 from ..vectors import as_vector
 from .raw_documents import Document, shown
+from .raw_options import CLIENT, Caller
 
 SIMILARITIES: tuple[Similarity, ...] = ("cosine", "euclidean")
 
 _VECTOR_KEYS = ("propertyName", "vector", "similarityFunction")
+_REMOVAL_KEYS = (*_VECTOR_KEYS, "dimensions")
 
 
 def read_data(given: object, place: str, *, skip_empty: bool = False) -> dict[str, StoredValue]:
     """The properties of a flat record.
 
-    None is dropped (R15), with ``skip_empty`` so are ``""`` and ``[]``.
+    None is dropped (R15), with ``skip_empty`` so are ``""`` and ``[]``; a list with ``""`` in it is
+    refused then (trace 10).
 
     Raises:
         PropertyError: By place and property: a name no property can have (R27), a nested object, a
@@ -31,7 +35,7 @@ def read_data(given: object, place: str, *, skip_empty: bool = False) -> dict[st
     data: dict[str, StoredValue] = {}
     for name, value in entries(given, place):
         if value is not None and not (skip_empty and is_empty(value)):
-            data[name] = read_value(name, value, place)
+            data[name] = read_value(name, value, place, skip_empty=skip_empty)
     return data
 
 
@@ -47,9 +51,11 @@ def is_empty(value: object) -> bool:
     return isinstance(value, (str, list, tuple)) and not value
 
 
-def read_value(name: object, value: object, place: str) -> StoredValue:
+def read_value(name: object, value: object, place: str, *, skip_empty: bool = False) -> StoredValue:
     """The value of one property as it is stored; `PropertyError`."""
     wrong = _name_error(name) if isinstance(name, str) else f"a property name is text, not {shown(name)}"
+    if wrong is None and skip_empty and _holds_empty_text(value):
+        wrong = "skipEmptyValues leaves no element out of a list, and this one holds an empty text"
     if wrong is None:
         try:
             return _stored(value)
@@ -58,7 +64,15 @@ def read_value(name: object, value: object, place: str) -> StoredValue:
     raise PropertyError(f"{place}[{shown(name)}]: {wrong}", place=place, property=name)
 
 
-def read_vectors(given: object, place: str) -> tuple[InlineVector, ...]:
+def as_texts(data: Mapping[str, StoredValue]) -> dict[str, StoredValue]:
+    """The same properties with every value as text, lists element by element (R14)."""
+    texts: dict[str, StoredValue] = {}
+    for name, value in data.items():
+        texts[name] = [_text(item) for item in value] if isinstance(value, list) else _text(value)
+    return texts
+
+
+def read_vectors(given: object, place: str, caller: Caller = CLIENT) -> tuple[InlineVector, ...]:
     """Inline vectors, ``[{"propertyName", "vector", "similarityFunction"?}]`` (R5); none for None.
 
     Raises:
@@ -71,7 +85,8 @@ def read_vectors(given: object, place: str) -> tuple[InlineVector, ...]:
             f"{place}: expected a list of dicts with {', '.join(_VECTOR_KEYS)}, got {shown(given)}"
         )
     return tuple(
-        _read_vector(each, f"{place}[{index}]") for index, each in enumerate(cast("Sequence[object]", given))
+        _read_vector(each, f"{place}[{index}]", caller)
+        for index, each in enumerate(cast("Sequence[object]", given))
     )
 
 
@@ -86,12 +101,58 @@ def read_numbers(
         raise VectorError(f"{place}: {error}", place=place) from None
 
 
-def _read_vector(given: object, place: str) -> InlineVector:
-    entry = Document(place, given, _VECTOR_KEYS, VectorError, status=422)
+def _read_vector(given: object, place: str, caller: Caller) -> InlineVector:
+    keys = _REMOVAL_KEYS if caller.removes else _VECTOR_KEYS
+    if caller.rest and isinstance(given, Mapping):
+        named = cast("Mapping[str, object]", given)
+        given = {key: named[key] for key in keys if key in named}
+    # R5: on REST a vector that names no policy is one whose policy is missing.
+    entry = Document(place, given, keys, VectorError, status=404 if caller.rest else 422)
     similarity = entry.choice("similarityFunction", SIMILARITIES)
     name = entry.text("propertyName")
-    return InlineVector(
-        name, read_numbers(entry.get("vector"), f"{place}.vector", similarity=similarity), similarity
+    value = entry.get("vector")
+    if value is None and caller.removes:
+        return InlineVector(name, None, similarity, entry.count("dimensions", 0, 1) or None)
+    if caller.rest and value == []:
+        raise VectorError(f"{place}.vector: expected at least one number, got none", place=place, status=404)
+    return InlineVector(name, read_numbers(value, f"{place}.vector", similarity=similarity), similarity)
+
+
+def _text(value: str | float | bool) -> str:
+    """One value as JavaScript prints it, which is what RushDB stores."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _number_text(value)
+
+
+def _number_text(number: float) -> str:
+    """5.0 as "5", and exponents only from 1e21 up and below 1e-6: ECMAScript's Number::toString.
+
+    The digits are the fewest that read back as the same number, as in Python's ``repr``.
+    """
+    sign, figures, exponent = Decimal(repr(number)).normalize().as_tuple()
+    assert isinstance(exponent, int)
+    digits = "".join(map(str, figures))
+    point = len(digits) + exponent  # how many digits stand before the point
+    if not number:
+        return "0"
+    if not -6 < point <= 21:
+        fraction = f".{digits[1:]}" if len(digits) > 1 else ""
+        shown_number = f"{digits[0]}{fraction}e{point - 1:+d}"
+    elif exponent >= 0:
+        shown_number = digits + "0" * exponent
+    elif point > 0:
+        shown_number = f"{digits[:point]}.{digits[point:]}"
+    else:
+        shown_number = f"0.{'0' * -point}{digits}"
+    return f"-{shown_number}" if sign else shown_number
+
+
+def _holds_empty_text(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and any(
+        isinstance(item, str) and not item for item in cast("Sequence[object]", value)
     )
 
 

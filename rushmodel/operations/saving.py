@@ -21,7 +21,7 @@ from ..port import RecordWrite, SaveRecords
 from ..results import BulkReport, Failed
 from ..schema import ModelSchema
 from .context import Context
-from .drafts import Draft, SaveOptions, draft, guards_of, stale_vector
+from .drafts import Draft, SaveOptions, draft, guards_of, held_vectors, stale_vector
 from .planning import prepare
 from .settling import forget_dropped, settle, take_version
 
@@ -87,6 +87,8 @@ def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]
         key=schema.key_properties,
         guards=guards_of(schema, data),
         texts=schema.text_properties,
+        known=state.saved or {},
+        held=held_vectors(record),
     )
     try:
         (written,) = yield from ask(SaveRecords(label, (write,)))
@@ -133,7 +135,7 @@ def save_batch(
             reason = _named(schema, error) if isinstance(error, StaleVector) else error
             failed.append(Failed(position, made.record, reason))
             if not skip:
-                raise _bulk_error(schema, report, failed) from error
+                raise _bulk_error(schema, report, failed, error) from error
         else:
             for (_, made), each in zip(drafts, written, strict=True):
                 settle(made, each, context.place)
@@ -182,10 +184,17 @@ def _named(schema: ModelSchema, error: StaleVector) -> StaleVector:
     return stale_vector(schema, schema.vector_by_name[error.field], error.record_id)
 
 
-def _bulk_error(schema: ModelSchema, before: BulkReport, failed: Sequence[Failed]) -> BulkError:
+def _bulk_error(
+    schema: ModelSchema,
+    before: BulkReport,
+    failed: Sequence[Failed],
+    error: RushModelError | None = None,
+) -> BulkError:
     first = failed[0]
+    # A server has no transaction around a batch.
+    rest = "others of that batch written" if getattr(error, "partly", False) else "none of that batch written"
     return BulkError(
-        f"{schema.name}.save_many(): {len(failed)} of a batch refused, none of that batch written, "
+        f"{schema.name}.save_many(): {len(failed)} of a batch refused, {rest}, "
         f"{before.saved} saved before it; the first, at position {first.position}: {first.error}",
         [each.error for each in failed],
         report=BulkReport(before.saved, (*before.failed, *failed)),

@@ -44,6 +44,7 @@ FIND_RECORDS = Route("POST", "/records/search")
 DELETE_RECORDS = Route("POST", "/records/delete", 201)
 IMPORT_JSON = Route("POST", "/records/import/json", 201)
 SETTINGS = Route("GET", "/sdk/settings")
+DASHBOARD_SETTINGS = Route("GET", "/settings")
 
 GET_VECTORS = Route("POST", "/records/vectors")
 """An extension: RushDB gives no vectors back."""

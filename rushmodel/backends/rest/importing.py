@@ -1,0 +1,262 @@
+"""Rows created or merged by an import, and `ImportRecords`, as RushDB's own clients write them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import orjson
+
+from ...errors import AmbiguousSearch, PolicyMissing, RushModelError, ServerError
+from ...port import Float32, ImportRecords, ImportRow, InlineVector, Signature, StoredRecord, StoredValue
+from ...wire.bodies import import_body, inline_vectors, record_body, upsert_body
+from ...wire.documents import read_record, read_records
+from ...wire.routes import CREATE_RECORD, DELETE_RECORDS, IMPORT_JSON, UPSERT_VECTORS
+from .calls import Exchange
+from .server import Server, ids_condition
+
+Row: TypeAlias = "Mapping[str, StoredValue]"
+
+MOST_ROWS = 1000
+"""Rows of an import that still answers with its records (R19)."""
+
+_DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
+
+
+def import_records(server: Server, command: ImportRecords) -> Exchange[list[StoredRecord]]:
+    """One record as such; flat rows with their vectors after them; a tree with its vectors in it.
+
+    More rows than a request may have go in several; what was made by the earlier ones is taken
+    back where a later one fails, unless it was merged.
+    """
+    rows, merge_by = command.rows, command.merge_by
+    if len(rows) == 1:
+        row = rows[0]
+        answer = yield from server.ask(
+            CREATE_RECORD,
+            what=f"creating a record of {row.label}",
+            body=record_body(row.label, row.data, row.vectors, merge_by=merge_by, rewrite=command.rewrite),
+            repeatable=merge_by is not None and all(name in row.data for name in merge_by),
+        )
+        return [read_record(answer.data)]
+    made: list[StoredRecord] = []
+    try:
+        if all(row.parent is None for row in rows):
+            for start, end in _runs(rows):
+                part = rows[start:end]
+                made += yield from import_rows(
+                    server,
+                    part[0].label,
+                    [row.data for row in part],
+                    [row.vectors for row in part],
+                    merge_by=merge_by,
+                    rewrite=command.rewrite,
+                )
+        else:
+            for label, trees in _trees(rows):
+                made += yield from _import_trees(server, label, trees, command)
+    except RushModelError:
+        if merge_by is None:
+            yield from take_back(server, made)
+        raise
+    return made
+
+
+def import_rows(
+    server: Server,
+    label: str,
+    rows: Sequence[Row],
+    vectors: Sequence[Sequence[InlineVector]],
+    *,
+    merge_by: tuple[str, ...] | None,
+    rewrite: bool = False,
+) -> Exchange[list[StoredRecord]]:
+    """Import at most `MOST_ROWS` flat rows of one label, then set their vectors; the records, row by row.
+
+    Where the vectors cannot be set, new records are taken back; merged ones stay, and saving them
+    again is harmless.
+    """
+    what = f"saving {len(rows)} records of {label}"
+    by_policy = yield from _by_policy(server, label, vectors, what)
+    answer = yield from server.ask(
+        IMPORT_JSON,
+        what=what,
+        body=import_body(label, rows, merge_by=merge_by, rewrite=rewrite),
+        repeatable=merge_by is not None and all(name in row for row in rows for name in merge_by),
+    )
+    records = _row_by_row(rows, read_records(answer.data), merge_by, what)
+    try:
+        for policy_id, held in by_policy.items():
+            yield from server.ask(
+                UPSERT_VECTORS,
+                policy_id,
+                what=f"setting {len(held)} vectors of {label}",
+                body=upsert_body([records[place].id for place in held], list(held.values())),
+                repeatable=True,
+            )
+            for place in held:
+                record = records[place]
+                if record.version is not None:  # it counts this write, too
+                    records[place] = record._replace(version=record.version + 1)
+    except RushModelError:
+        if merge_by is None:
+            yield from take_back(server, records)
+        raise
+    return records
+
+
+def take_back(server: Server, records: Sequence[StoredRecord]) -> Exchange[None]:
+    """Delete records that were made by a write which could not be finished."""
+    for start in range(0, len(records), MOST_ROWS):
+        ids = [record.id for record in records[start : start + MOST_ROWS]]
+        body = {"where": ids_condition(ids)}
+        yield from server.ask(
+            DELETE_RECORDS, what=f"taking back {len(ids)} new records", body=body, repeatable=True
+        )
+
+
+def _by_policy(
+    server: Server, label: str, vectors: Sequence[Sequence[InlineVector]], what: str
+) -> Exchange[dict[str, dict[int, Float32]]]:
+    """The vectors by policy id and row; found before anything is written."""
+    kinds = {(each.property, each.similarity, _dims(each)) for row in vectors for each in row}
+    chosen: dict[tuple[str, str | None, int], Signature] = {}
+    for kind in kinds:
+        chosen[kind] = yield from policy_for(server, label, *kind, what=what)
+    ids = yield from server.policy_ids(list(chosen.values()), what) if chosen else _nothing()
+    by_policy: dict[str, dict[int, Float32]] = {}
+    for place, row in enumerate(vectors):
+        for each in row:
+            assert each.vector is not None
+            policy_id = ids[chosen[each.property, each.similarity, _dims(each)]]
+            by_policy.setdefault(policy_id, {})[place] = each.vector
+    return by_policy
+
+
+def policy_for(
+    server: Server, label: str, name: str, similarity: str | None, dims: int, *, what: str
+) -> Exchange[Signature]:
+    """The one external policy that fits a vector (R5): `PolicyMissing`, or `AmbiguousSearch`."""
+    for fresh in (False, True):
+        fitting = [
+            each
+            for each in (yield from server.known_policies(what, fresh=fresh))
+            if (each.label, each.property, each.source, each.dims) == (label, name, "external", dims)
+            and similarity in (None, each.similarity)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+    shown = f"label {label!r}, property {name!r}, dimensions {dims}"
+    if fitting:
+        raise AmbiguousSearch(
+            f"several index policies fit the vector for {shown}; similarityFunction decides",
+            label=label,
+            property=name,
+            candidates=tuple(fitting),
+        )
+    raise PolicyMissing(
+        f"no external index policy found for {shown}{f' and {similarity}' if similarity else ''}",
+        label=label,
+        property=name,
+        dimensions=dims,
+    )
+
+
+def _row_by_row(
+    rows: Sequence[Row], records: list[StoredRecord], merge_by: tuple[str, ...] | None, what: str
+) -> list[StoredRecord]:
+    """The record of each row. Servers answer in the rows' order; it is not taken on trust."""
+    if len(records) == len(rows) and all(
+        all(record.data.get(name) == value for name, value in row.items())
+        for row, record in zip(rows, records, strict=True)
+    ):
+        return records
+    names = tuple(dict.fromkeys(name for row in rows for name in row)) if merge_by is None else merge_by
+    found: dict[bytes, list[StoredRecord]] = {}
+    for record in records:
+        found.setdefault(_content(record.data, names), []).append(record)
+    placed: list[StoredRecord] = []
+    for row in rows:
+        candidates = found.get(_content(row, names))
+        if not candidates:
+            raise ServerError(f"{what}: the server's answer lacks one of them", sent=True)
+        placed.append(candidates.pop(0) if len(candidates) > 1 or merge_by is None else candidates[0])
+    return placed
+
+
+def _content(data: Row, names: Sequence[str]) -> bytes:
+    """What rows and records are known by: a server makes 5 of 5.0."""
+    return orjson.dumps([_plain(data.get(name)) for name in names])
+
+
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _runs(rows: Sequence[ImportRow]) -> list[tuple[int, int]]:
+    """Where flat rows can be cut: of one label each, and not too many."""
+    runs: list[tuple[int, int]] = []
+    start = 0
+    for at in range(1, len(rows) + 1):
+        if at == len(rows) or rows[at].label != rows[start].label or at - start == MOST_ROWS:
+            runs.append((start, at))
+            start = at
+    return runs
+
+
+def _trees(rows: Sequence[ImportRow]) -> list[tuple[str, list[tuple[dict[str, Any], int]]]]:
+    """Rows put together again, by the label of their roots: each tree, and how many rows it has."""
+    nodes: list[dict[str, Any]] = []
+    sizes = [1] * len(rows)
+    for row in rows:
+        node: dict[str, Any] = dict(row.data)
+        if row.vectors:
+            node["$vectors"] = inline_vectors(row.vectors)
+        nodes.append(node)
+        if row.parent is not None:
+            nodes[row.parent].setdefault(row.label, []).append(node)
+    for place in range(len(rows) - 1, -1, -1):
+        parent = rows[place].parent
+        if parent is not None:
+            sizes[parent] += sizes[place]
+    roots: list[tuple[str, list[tuple[dict[str, Any], int]]]] = []
+    for row, node, size in zip(rows, nodes, sizes, strict=True):
+        if row.parent is None:
+            if not roots or roots[-1][0] != row.label:
+                roots.append((row.label, []))
+            roots[-1][1].append((node, size))
+    return roots
+
+
+def _import_trees(
+    server: Server, label: str, trees: Sequence[tuple[dict[str, Any], int]], command: ImportRecords
+) -> Exchange[list[StoredRecord]]:
+    """Import trees, as many in a request as have at most `MOST_ROWS` records together."""
+    relationship = None if command.relationship == _DEFAULT_RELATIONSHIP else command.relationship
+    made: list[StoredRecord] = []
+    waiting, count = list[dict[str, Any]](), 0
+    for at, (tree, size) in enumerate(trees):
+        waiting.append(tree)
+        count += size
+        if at + 1 < len(trees) and count + trees[at + 1][1] <= MOST_ROWS:
+            continue
+        answer = yield from server.ask(
+            IMPORT_JSON,
+            what=f"importing {count} records",
+            body=import_body(
+                label, waiting, merge_by=command.merge_by, rewrite=command.rewrite, relationship=relationship
+            ),
+        )
+        made += read_records(answer.data)
+        waiting, count = [], 0
+    return made
+
+
+def _dims(vector: InlineVector) -> int:
+    assert vector.vector is not None
+    return int(vector.vector.size)
+
+
+def _nothing() -> Exchange[dict[Signature, str]]:
+    return {}
+    yield  # a generator, as the alternative is

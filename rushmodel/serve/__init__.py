@@ -1,0 +1,1 @@
+"""`rushmodel serve`: RushDB's REST in front of the embedded store."""

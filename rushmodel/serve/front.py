@@ -1,0 +1,69 @@
+"""`Front`: what an endpoint works with, and what it reads of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..backends.embedded import AsyncEmbedded
+from ..flow import Operation, arun
+from ..operations.raw_options import Caller
+from ..value import Value
+from ..wire.routes import EXTENSIONS, VERSION_HEADER
+from .bodies import read_object
+from .limits import Limits
+from .refusals import Refusal
+
+R = TypeVar("R")
+Body: TypeAlias = "dict[str, Any]"
+
+
+class Front(Value, eq=False):
+    """The store, whose operations run one at a time on its worker thread, each as a whole, and the limits."""
+
+    store: AsyncEmbedded
+    limits: Limits
+
+    async def run(self, operation: Operation[R]) -> R:
+        """Carry an operation out; its errors."""
+        return await arun(self.store, operation)
+
+    async def body(self, request: Request) -> Body:
+        """The object that the request brings; `Refusal`."""
+        return await read_object(request, self.limits)
+
+
+Handler: TypeAlias = Callable[[Front, Request], Awaitable[Response]]
+"""An endpoint. A `Refusal` or an error of this package that it raises is answered as one."""
+
+
+def kept(body: object, keys: Sequence[str]) -> Any:
+    """An object without the keys that no one reads: a server passes them over. What is no object stays."""
+    if not isinstance(body, dict):
+        return body
+    given = cast("Body", body)
+    return {key: given[key] for key in keys if key in given}
+
+
+def extended(request: Request) -> bool:
+    """Whether the client understands what `serve` can do and RushDB cannot."""
+    return request.headers.get(EXTENSIONS) == "1"
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, for operations."""
+    return Caller(rest=True, removes=extended(request))
+
+
+def expected_version(request: Request) -> int | None:
+    """The version that a record must still be at; `Refusal` where it is no number."""
+    given = request.headers.get(VERSION_HEADER)
+    if given is None:
+        return None
+    text = given.strip().strip('"')
+    if not (text.isascii() and text.isdecimal() and len(text) < 19):
+        raise Refusal(400, f"{VERSION_HEADER}: expected the __version of a record, a whole number")
+    return int(text)

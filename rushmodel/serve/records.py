@@ -1,0 +1,94 @@
+"""Endpoints of records."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..operations import raw_import, raw_records
+from ..operations.raw_options import CHANGE_OPTIONS, RECORD_OPTIONS
+from ..operations.raw_queries import QUERY_KEYS
+from ..port import StoredRecord
+from ..wire import routes
+from ..wire.documents import record_document
+from .answers import answer
+from .front import Body, Front, caller_of, expected_version, extended, kept
+from .properties import read_properties
+from .refusals import Refusal
+
+_CHANGE_KEYS = ("label", "data", "vectors", "options")
+
+
+async def create_record(front: Front, request: Request) -> Response:
+    body = await front.body(request)
+    data, texts = body.get("data"), frozenset[str]()
+    if "data" not in body:
+        data, texts = read_properties(body.get("properties"))
+    options = kept(body.get("options"), RECORD_OPTIONS)
+    vectors, caller = body.get("vectors"), caller_of(request)
+    operation = raw_import.create(body.get("label"), data, options, vectors, caller, texts)
+    return _record(request, await front.run(operation), routes.CREATE_RECORD.status)
+
+
+async def get_record(front: Front, request: Request) -> Response:
+    return _record(request, await front.run(raw_records.find_by_id(request.path_params["id"])))
+
+
+async def patch_record(front: Front, request: Request) -> Response:
+    """Merge, null and all that is not mentioned left alone (R15, R6)."""
+    return await _change(front, request, replace=False)
+
+
+async def put_record(front: Front, request: Request) -> Response:
+    """Put new properties in the place of the old ones."""
+    return await _change(front, request, replace=True)
+
+
+async def delete_record(front: Front, request: Request) -> Response:
+    """Also of an id that no record has (R16)."""
+    record_id = request.path_params["id"]
+    await front.run(raw_records.delete_by_ids([record_id]))
+    return answer({"message": f"Record {record_id} was successfully deleted"})
+
+
+async def find_records(front: Front, request: Request) -> Response:
+    body = kept(await front.body(request), QUERY_KEYS)
+    page = await front.run(raw_records.find(body, None))
+    versions = extended(request)
+    return answer([record_document(each, versions=versions) for each in page.records], total=page.total)
+
+
+async def delete_records(front: Front, request: Request) -> Response:
+    """What would not narrow the deletion, such as ``limit``, is refused rather than passed over (R17)."""
+    await front.run(raw_records.delete(kept(await front.body(request), QUERY_KEYS)))
+    return answer({"message": "Records were successfully deleted"}, status=routes.DELETE_RECORDS.status)
+
+
+async def _change(front: Front, request: Request, *, replace: bool) -> Response:
+    body = _nested(await front.body(request))
+    vectors, label = body.get("vectors"), body.get("label")
+    if vectors and label is None:  # R5: the label is what a policy is found by
+        raise Refusal(404, "label: no index policy is found for vectors without the label of the record")
+    operation = raw_records.change(
+        request.path_params["id"],
+        body.get("data"),
+        label,
+        vectors,
+        replace=replace,
+        options=kept(body.get("options"), CHANGE_OPTIONS),
+        version=expected_version(request),
+        caller=caller_of(request),
+    )
+    return _record(request, await front.run(operation), routes.PATCH_RECORD.status)
+
+
+def _nested(body: Body) -> Body:
+    """The body with its properties under ``data``: the official Python SDK writes them beside (R24)."""
+    if "data" in body:
+        return body
+    named = {key: body[key] for key in _CHANGE_KEYS if key in body}
+    return {**named, "data": {key: value for key, value in body.items() if key not in named}}
+
+
+def _record(request: Request, record: StoredRecord, status: int = 200) -> Response:
+    return answer(record_document(record, versions=extended(request)), status=status)
