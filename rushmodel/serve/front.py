@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..backends.embedded import AsyncEmbedded
+from ..codecs import LARGEST_INT
 from ..flow import Operation, arun
 from ..operations.raw_options import Caller
 from ..value import Value
@@ -46,6 +47,13 @@ def kept(body: object, keys: Sequence[str]) -> Any:
         return body
     given = cast("Body", body)
     return {key: given[key] for key in keys if key in given}
+
+
+def check_skip(body: Body) -> None:
+    """Refuse to skip more records than a store can number; `Refusal`."""
+    skip = body.get("skip")
+    if isinstance(skip, int) and skip > LARGEST_INT:
+        raise Refusal(400, f"skip: expected at most {LARGEST_INT}, got {skip}")
 
 
 def extended(request: Request) -> bool:

@@ -28,10 +28,10 @@ async def import_json(front: Front, request: Request) -> Response:
     data = body.get("data")
     if isinstance(data, str):
         data = _parsed(data, body.get("format"))
-    options = kept(body.get("options"), JSON_OPTIONS)
+    options: Any = kept(body.get("options"), JSON_OPTIONS)
     made = await front.run(raw_import.import_json(data, body.get("label"), options, caller_of(request)))
     status = routes.IMPORT_JSON.status
-    if not (options or {}).get("returnResult"):
+    if not (options and options.get("returnResult")):
         return answer(True, status=status)
     if len(made) > MOST_RETURNED:
         message = f"{len(made)} records were imported, too many to be returned: use /records/search"

@@ -39,16 +39,17 @@ def read_properties(given: object) -> tuple[dict[str, Any], frozenset[str]]:
     return data, frozenset(texts)
 
 
-def _read_value(entry: Mapping[str, Any], kind: str, place: str) -> object:
+def _read_value(entry: Mapping[str, Any], kind: str, place: str) -> Any:
     value, separator = entry.get("value"), entry.get("valueSeparator")
     if separator is not None:
         if not isinstance(value, str) or not isinstance(separator, str) or not separator:
             raise Refusal(400, f"{place}.value: with a valueSeparator both are texts that are not empty")
         value = [_READ[kind](part) for part in value.split(separator)]
-    for item in cast("list[object]", value) if isinstance(value, list) else [value]:
+    items: list[Any] = value if isinstance(value, list) else [value]
+    for item in items:
         if item is not None and not _FITS[kind](item):
             raise Refusal(400, f"{place}.value: expected a {kind}, got {shown(item)}")
-    return value
+    return cast("Any", value)
 
 
 def _is_number(value: object) -> bool:

@@ -12,7 +12,7 @@ from ..port import StoredRecord
 from ..wire import routes
 from ..wire.documents import record_document
 from .answers import answer
-from .front import Body, Front, caller_of, expected_version, extended, kept
+from .front import Body, Front, caller_of, check_skip, expected_version, extended, kept
 from .properties import read_properties
 from .refusals import Refusal
 
@@ -53,6 +53,7 @@ async def delete_record(front: Front, request: Request) -> Response:
 
 async def find_records(front: Front, request: Request) -> Response:
     body = kept(await front.body(request), QUERY_KEYS)
+    check_skip(body)
     page = await front.run(raw_records.find(body, None))
     versions = extended(request)
     return answer([record_document(each, versions=versions) for each in page.records], total=page.total)

@@ -30,6 +30,8 @@ from .limits import Limits
 PORT = 4000
 SHORTEST_TOKEN = 16
 """Characters of a token that others than this machine may try."""
+BACKLOG = 256
+"""Connections that wait to be accepted."""
 
 
 def serve(
@@ -73,7 +75,7 @@ def serve(
     made = token is None and address.is_loopback
     secret = secrets.token_urlsafe(32) if made else _checked_secret(token, address)
     names = [host, *hosts] if address.is_loopback else list(hosts)
-    with closing(address.bound()) as listener:
+    with closing(address.listener(BACKLOG)) as listener:
         # The port is taken before the file is: where it cannot be had, no file is made.
         backend = EmbeddedBackend(named, durability=durability, time_limit=limits.seconds)
         with closing(backend):
@@ -139,7 +141,7 @@ def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
         proxy_headers=False,  # anybody can write them
         server_header=False,
         limit_concurrency=256,
-        backlog=256,
+        backlog=BACKLOG,
         timeout_keep_alive=75,  # longer than clients' pools keep a connection, so that they close it, not we
         timeout_graceful_shutdown=int(limits.seconds) + 10,  # what runs may take its time, and be answered
     )
@@ -154,7 +156,7 @@ def _checked_location(location: str | os.PathLike[str]) -> str:
 def _checked_secret(token: str | None, address: Address) -> str:
     if token is None:
         raise ConfigurationError(
-            f"{address.host or address.address[0]} can be reached from other machines: "
+            f"{address.host} can be reached from other machines: "
             f"give a token of at least {SHORTEST_TOKEN} characters, or listen at 127.0.0.1"
         )
     if not address.is_loopback and len(token) < SHORTEST_TOKEN:

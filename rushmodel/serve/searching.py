@@ -16,7 +16,7 @@ from ..operations.raw_search import vector_search
 from ..port import ListPolicies, Signature, StoredRecord
 from ..wire.documents import record_document
 from .answers import answer
-from .front import Body, Front, extended, kept
+from .front import Body, Front, check_skip, extended, kept
 from .refusals import Refusal
 
 _KEYS = (
@@ -30,6 +30,7 @@ async def search_vectors(front: Front, request: Request) -> Response:
     for key in ("limit", "skip"):
         if key in body:
             body[key] = _whole(body[key])
+    check_skip(body)
     limit = body.get("limit")
     if isinstance(limit, int) and limit > front.limits.hits:
         raise Refusal(400, f"limit: expected at most {front.limits.hits:,}, got {limit:,}")

@@ -163,7 +163,12 @@ WRONG: dict[str, tuple[Call, type[RushModelError], int, str]] = {
         400,
         "mergeStrategy: .*'append'",
     ),
-    "suggestTypes": (create({"n": 1}, options={"suggestTypes": False}), CapabilityError, 501, "suggestTypes"),
+    "suggestTypes": (
+        create({"n": 1}, options={"suggestTypes": "no"}),
+        QueryError,
+        400,
+        "suggestTypes: .*got 'no'",
+    ),
     "skipEmptyValues": (
         create({"n": 1}, options={"skipEmptyValues": 1}),
         QueryError,

@@ -1,6 +1,7 @@
 """Where `serve` answers otherwise than the recorded server, each with the rule that says so.
 
-Rules are those of docs/rules; "promise" and "decision" are what the design says of a store. Whatever is not
+A rule is one of docs/rules.md; "promise" and "decision" stand for what a store keeps beyond them, "scope"
+for what `serve` does not offer; "5xx" in a reason is a request that the server failed at. Whatever is not
 listed here must agree, and what is listed must differ.
 """
 
@@ -169,7 +170,7 @@ DIFFERENCES: dict[tuple[str, str], Difference] = {
         "dimensions given right",
     ),
     ("09_search_params", "limit string abc"): Difference("R16", 400, "that is no limit"),
-    ("09_search_params", "where $type"): Difference("query.md", 200, "$type goes with other operators"),
+    ("09_search_params", "where $type"): Difference("query language", 200, "$type goes with other operators"),
     **_each(
         "09_search_params",
         Difference("R13", 400, "a condition that cannot be understood is not one that nothing satisfies"),
@@ -240,10 +241,8 @@ DIFFERENCES: dict[tuple[str, str], Difference] = {
     ("18_errors_auth", "lone surrogate"): Difference(
         "promise: what goes in comes out", 400, "half a character is no text, and is not replaced by another"
     ),
-    ("18_errors_auth", "ai/search-query without LLM"): Difference(
-        "endpoints.md", 404, "5xx: no such endpoint"
-    ),
-    ("18_errors_auth", "query/raw on the shared DB"): Difference("endpoints.md", 404, "no such endpoint"),
+    ("18_errors_auth", "ai/search-query without LLM"): Difference("scope", 404, "5xx: no such endpoint"),
+    ("18_errors_auth", "query/raw on the shared DB"): Difference("scope", 404, "no such endpoint"),
     ("22_extra3", "1e300 inline"): Difference("R9", 422, "no policy could hold that vector"),
     ("22_extra3", "1e300 stored, filtered"): Difference("R9", 200, "5xx: that vector is not there"),
     ("22_extra3", "query 1e300"): Difference("R9", 422, "5xx: that is no float32 vector"),
@@ -254,26 +253,26 @@ DIFFERENCES: dict[tuple[str, str], Difference] = {
 }
 
 NOT_YET: dict[tuple[str, str], Difference] = {
-    ("07_import_vectors", "labels now"): Difference("endpoints.md", 404, "labels"),
+    ("07_import_vectors", "labels now"): Difference("scope", 404, "labels"),
     **_each(
         "07_import_vectors",
-        Difference("endpoints.md", 404, "imports of CSV"),
+        Difference("scope", 404, "imports of CSV"),
         "csv vectors",
         "csv vectors: fewer rows than data",
         "csv vectors: more rows than data",
         "csv vectors bad type",
     ),
-    ("07_import_vectors", "stats #3"): Difference("endpoints.md", 200, "without the rows of the CSV"),
+    ("07_import_vectors", "stats #3"): Difference("scope", 200, "without the rows of the CSV"),
     **_each(
         "09_search_params",
-        Difference("query.md", 422, "conditions across relationships"),
+        Difference("scope", 422, "conditions across relationships"),
         "where nested label",
         "where nested label $or",
         "where nested $alias",
         "where nested $not",
     ),
-    ("10_create_types", "properties list"): Difference("endpoints.md", 404, "properties"),
-    ("18_errors_auth", "relationship patterns"): Difference("endpoints.md", 404, "relationships"),
+    ("10_create_types", "properties list"): Difference("scope", 404, "properties"),
+    ("18_errors_auth", "relationship patterns"): Difference("scope", 404, "relationships"),
 }
 """What comes with relationships, CSV and the properties of a project; each goes when it is there."""
 

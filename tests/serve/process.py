@@ -28,7 +28,10 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class Process:
-    """``rushmodel serve`` with these arguments, at a port that is free. ``lines``: what it printed on its start."""
+    """``rushmodel serve`` with these arguments, at a port that is free.
+
+    ``lines``: what it printed on its start. ``url``, ``port``, ``token``: what clients need.
+    """
 
     def __init__(self, *arguments: str | Path, token: str | None = TOKEN) -> None:
         given = {} if token is None else {"RUSHMODEL_SERVE_TOKEN": token}
@@ -40,19 +43,25 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.lines: list[str] = []
-        assert self._process.stdout
-        for line in self._process.stdout:
-            self.lines.append(line.rstrip("\n"))
-            if "serving" in line:
-                break
-        else:
-            raise AssertionError(f"the server did not start: {self._process.communicate()}")
-        found = re.search(r" on (http://\S+:(\d+)/api/v1)$", self.lines[-1])
+        try:
+            self.lines = self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        found = re.fullmatch(r"rushmodel: serving .* on (http://\S+:(\d+)/api/v1)", self.lines[-1])
         assert found, self.lines
         self.url, self.port = found[1], int(found[2])
         made = [line.removeprefix("rushmodel: token ") for line in self.lines[:-1]]
-        self.token = token or made[0]
+        self.token = token or "".join(made)
+
+    def _start(self) -> list[str]:
+        assert self._process.stdout
+        lines: list[str] = []
+        for line in self._process.stdout:
+            lines.append(line.removesuffix("\n"))
+            if line.startswith("rushmodel: serving "):
+                return lines
+        raise AssertionError(f"the server did not start: {lines}, {self._process.communicate()}")
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +77,13 @@ class Process:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def client(self, **settings: float) -> httpx.Client:
+    def client(self) -> httpx.Client:
+        """One that sends the token."""
         headers = {"authorization": f"Bearer {self.token}"}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=SECONDS, **settings)
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=SECONDS)
 
     def connect(self) -> socket.socket:
+        """A connection on which nothing was sent."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
 
     def head(self, path: str, *headers: str, method: str = "POST") -> bytes:
@@ -86,14 +97,16 @@ class Process:
         ]
         return "\r\n".join([*lines, "", ""]).encode()
 
-    def signal(self, number: signal.Signals) -> None:
+    def tell(self, number: signal.Signals) -> None:
+        """Send a signal."""
         self._process.send_signal(number)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """Send a signal; the exit code, and what was printed after the start, on stdout and on stderr."""
-        self.signal(number)
+        self.tell(number)
         return self.ended()
 
     def ended(self) -> tuple[int, str, str]:
+        """Wait for the end; as `end`."""
         out, err = self._process.communicate(timeout=SECONDS)
         return self._process.returncode, out, err

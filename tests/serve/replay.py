@@ -25,7 +25,7 @@ Send = Callable[[str, str, dict[str, str], bytes], httpx.Response]
 
 
 class Exchange(NamedTuple):
-    """A recorded request with its answer; ``key`` is its file and name, numbered from the second of a name on."""
+    """A recorded request with its answer; ``key`` is file and name, from the second of a name on numbered."""
 
     key: tuple[str, str]
     method: str
@@ -91,6 +91,7 @@ class Replay:
         elif response.status_code < 300:
             recorded = _without(exchange.answer, without)
             if recorded == "<echo of 1 MB>":
+                assert answer is not None
                 recorded = {"data": {**answer["data"], **body["data"]}, "success": True}
             self._compare(recorded, answer, "", differences, searched="/ai/search" in exchange.path)
         return Outcome(exchange, response.status_code, answer, differences)
@@ -181,7 +182,7 @@ class Replay:
     def _compare_documents(
         self, recorded: list[Any], ours: list[Any], at: str, differences: list[str], searched: bool
     ) -> None:
-        """Records in order; hits by id, as equal scores come in any order; policies by id (no order is known)."""
+        """Records in order; hits by id, equal scores have no order; policies by id, too."""
         named = [self._mapped(each.get("__id", each.get("id"))) for each in recorded]
         others = [each.get("__id", each.get("id")) for each in ours]
         in_order = "__id" in recorded[0] and not searched
@@ -211,7 +212,8 @@ def formula_score(similarity: str, query: list[float], vector: Any) -> float:
 
 
 def _numbers(count: int, dims: int) -> list[list[float]]:
-    return np.random.default_rng(4).normal(size=(count, dims)).round(4).tolist()
+    numbers: list[list[float]] = np.random.default_rng(4).normal(size=(count, dims)).round(4).tolist()
+    return numbers
 
 
 REBUILT: dict[tuple[str, str], Callable[[list[str]], Any]] = {
@@ -235,7 +237,7 @@ REBUILT: dict[tuple[str, str], Callable[[list[str]], Any]] = {
         ],
     },
 }
-"""What is sent where the recording has a text in angle brackets; of ids, those of the pages that came before."""
+"""What is sent where the recording has a text in angle brackets, from the ids of the pages before."""
 
 _ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 

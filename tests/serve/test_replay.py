@@ -1,4 +1,4 @@
-"""The recorded traffic of a real server, sent to `serve`: what it answers agrees, but for listed differences."""
+"""The recorded traffic of a real server, sent to `serve`: its answers agree, but for listed differences."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import socket
@@ -43,7 +42,7 @@ def server(path) -> Iterator[Process]:
 def created(client: httpx.Client, number: int) -> str:
     answer = client.post("/records", json={"label": "A", "data": {"n": number}})
     assert answer.status_code == 201, answer.text
-    return answer.json()["data"]["__id"]
+    return str(answer.json()["data"]["__id"])
 
 
 def answer_on(connection: socket.socket) -> tuple[int, bytes]:
@@ -55,9 +54,25 @@ def answer_on(connection: socket.socket) -> tuple[int, bytes]:
     return (int(head.split()[1]), rest) if head else (0, b"")
 
 
+def cut_off_after(connection: socket.socket, sent: bytes, *, seconds: float, pause: float = 0) -> bool:
+    """Whether the other side ends a connection on which the same is sent again and again."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            connection.sendall(sent)
+        except OSError:
+            return True
+        time.sleep(pause)
+    return False
+
+
 def numbers_in(path) -> list[Any]:
     with RushDB(str(path)) as db:
-        return sorted(each["n"] for each in db.records.find({"labels": ["A"]}))
+        pages = iter(lambda: db.records.find({"labels": ["A"], "limit": 1000, "skip": len(found)}).data, [])
+        found: list[Any] = []
+        for page in pages:
+            found += [each["n"] for each in page]
+        return sorted(found)
 
 
 # -- the start
@@ -142,7 +157,7 @@ def test_addresses_of_this_machine(host):
     assert Address.of(host, 0).is_loopback
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.1.2.3", "::ffff:10.1.2.3", "fe80::1"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.1.2.3", "::ffff:10.1.2.3", "fe80::1"])
 def test_addresses_that_others_reach_need_a_token(host, path):
     assert not Address.of(host, 0).is_loopback
     with pytest.raises(ConfigurationError, match="can be reached from other machines"):
@@ -165,6 +180,19 @@ def test_locations_that_cannot_be_served(location):
         serve(location, port=0)
 
 
+@pytest.mark.parametrize("host", ["", "no such name", "x" * 300, "no-such-name.invalid"])
+def test_hosts_that_have_no_address(host, path):
+    with pytest.raises(ConfigurationError, match="no address to listen at"):
+        serve(path, host=host, port=0, token=TOKEN)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_ports_that_are_none(port, path):
+    with pytest.raises(ConfigurationError, match="from 0 to 65535"):
+        serve(path, port=port, token=TOKEN)
+
+
 def test_a_port_in_use_and_a_file_that_is_none(path, server):
     other = path.with_name("other.db")
     with pytest.raises(StoreError, match=f"cannot listen at 127.0.0.1, port {server.port}"):
@@ -184,6 +212,17 @@ def test_fifty_at_once(server):
         found = client.post("/records/search", json={"labels": ["A"], "limit": 1000}).json()
     assert {each["__id"] for each in found["data"]} == ids
     assert sorted(each["n"] for each in found["data"]) == list(range(200))
+
+
+def test_answers_do_not_wait_for_acknowledgements(server):
+    """Head and body of an answer are two writes: without TCP_NODELAY, each answer takes 40 ms."""
+    with server.client() as client:
+        times = []
+        for _ in range(20):
+            started = time.perf_counter()
+            assert client.get("/ai/indexes").status_code == 200
+            times.append(time.perf_counter() - started)
+    assert sorted(times)[10] < 0.03
 
 
 def test_a_chunked_body(server):
@@ -217,9 +256,7 @@ def test_a_body_without_an_end_is_cut_off(server):
     chunk = b"100000\r\n" + b"x" * 2**20 + b"\r\n"
     with server.connect() as connection:
         connection.sendall(server.head("/records", "connection: close", "transfer-encoding: chunked"))
-        with pytest.raises(OSError):  # noqa: PT011 - which one depends on the moment
-            for _ in range(1000):
-                connection.sendall(chunk)
+        assert cut_off_after(connection, chunk * 10, seconds=60)
     with server.client() as client:
         created(client, 1)
 
@@ -338,12 +375,7 @@ def test_what_a_client_owes_is_not_waited_for(impatient, sent):
 
 def test_trickles_do_not_help(impatient):
     with socket.create_connection(("127.0.0.1", impatient), timeout=10) as connection:
-        started = time.monotonic()
-        with pytest.raises(OSError):  # noqa: PT011 - which one depends on the moment
-            while time.monotonic() - started < 10:
-                connection.sendall(b"G")
-                time.sleep(0.05)
-        assert time.monotonic() - started < 5
+        assert cut_off_after(connection, b"G", seconds=5, pause=0.05)
 
 
 def test_between_requests_there_is_time(impatient):
@@ -365,7 +397,7 @@ def test_an_upload_on_its_way_is_finished(path, server, number):
         created(client, 0)
         connection.sendall(server.head("/records", f"content-length: {len(body)}") + body[:10])
         time.sleep(0.3)  # the head must have been read: that is what makes the request an accepted one
-        server.signal(number)
+        server.tell(number)
         time.sleep(0.7)
         assert server.is_running
         with pytest.raises(OSError):  # noqa: PT011 - refused or reset
@@ -385,7 +417,7 @@ def test_requests_that_were_accepted_are_answered(path, server):
     stopping = threading.Event()
 
     def write(start: int) -> list[int]:
-        done = []
+        done: list[int] = []
         with server.client() as client:
             for number in range(start, start + 100_000):
                 try:
@@ -440,28 +472,7 @@ def test_the_second_ctrl_c_ends_everything(server):
         connection.sendall(server.head("/records", "content-length: 1000") + b'{"label":"A","da')
         time.sleep(0.3)
         started = time.monotonic()
-        server.signal(signal.SIGINT)
+        server.tell(signal.SIGINT)
         time.sleep(0.3)
         assert server.end(signal.SIGINT)[0] == 0
         assert time.monotonic() - started < 3
-
-
-def test_serving_does_not_need_the_main_thread(path, capsys):
-    """In a thread no signal can end it: who runs it there ends with it. The loop of that thread is its own."""
-    errors: list[BaseException] = []
-
-    async def nothing() -> None:
-        await asyncio.sleep(0)
-
-    def run() -> None:
-        try:
-            serve(path, port=0, token=TOKEN, cors=["*"])
-        except ConfigurationError as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    asyncio.run(nothing())
-    assert "an origin is" in str(errors[0])
-    assert capsys.readouterr().out == ""

@@ -3,12 +3,37 @@ from __future__ import annotations
 import pytest
 
 from rushmodel import connect
+from tests.serve.process import Process
 
 
-@pytest.fixture(params=["memory", "file"])
-def location(request, tmp_path):
-    """Where a store can be: in memory, and in a file."""
-    return "memory://" if request.param == "memory" else tmp_path / "store.db"
+@pytest.fixture(scope="session")
+def server():
+    """One server for all tests; `location` empties it before each."""
+    with Process("memory://") as process:
+        yield process
+
+
+@pytest.fixture(params=["memory", "file", "serve"])
+def location(request, tmp_path, monkeypatch):
+    """Where a store can be: in memory, in a file, behind `rushmodel serve`."""
+    if request.param == "memory":
+        return "memory://"
+    if request.param == "file":
+        return tmp_path / "store.db"
+    server = request.getfixturevalue("server")
+    clear(server)
+    monkeypatch.setenv("RUSHDB_API_KEY", server.token)
+    return server.url
+
+
+def clear(server):
+    """Delete every record and policy of a server."""
+    with server.client() as client:
+        while records := client.post("/records/search", json={"limit": 1000}).json()["data"]:
+            ids = [record["__id"] for record in records]
+            client.post("/records/delete", json={"where": {"$id": {"$in": ids}}}).raise_for_status()
+        for policy in client.get("/ai/indexes").json()["data"]:
+            client.delete(f"/ai/indexes/{policy['id']}").raise_for_status()
 
 
 @pytest.fixture
@@ -36,11 +61,16 @@ def sent(db, monkeypatch):
 def recorded(database, monkeypatch):
     commands = []
     backend = database._store.backend
-    execute = backend.execute
+    verb = backend.verb
 
-    def recording(command):
-        commands.append(command)
-        return execute(command)
+    def recording_verb():
+        execute = verb()
 
-    monkeypatch.setattr(backend, "execute", recording)
+        def recording(command):
+            commands.append(command)
+            return execute(command)
+
+        return recording
+
+    monkeypatch.setattr(backend, "verb", recording_verb)
     return commands

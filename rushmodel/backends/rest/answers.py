@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
+import socket
 import ssl
 import time
 import zlib
 from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
+from errno import errorcode
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -241,8 +244,11 @@ def _reason(error: BaseException) -> str:
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted ({cause.verify_message})"
+        # asyncio says "Connect call failed" of all there is: the number knows more. Those of TLS and
+        # of the resolver are none of the operating system's.
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
+            ours = not isinstance(cause, (ssl.SSLError, socket.gaierror)) and cause.errno in errorcode
+            return os.strerror(cause.errno or 0) if ours else cause.strerror
     return str(error) or type(error).__name__
 
 
@@ -256,4 +262,5 @@ def _chain(error: BaseException) -> Iterable[BaseException]:
     cause: BaseException | None = error
     while cause is not None:
         yield cause
-        cause = cause.__cause__ or cause.__context__
+        several = getattr(cause, "exceptions", None)  # one for each address of the host
+        cause = several[0] if several else cause.__cause__ or cause.__context__

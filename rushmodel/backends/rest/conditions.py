@@ -97,6 +97,15 @@ class _Reader:
     def _entry(self, key: object, value: object, place: str, level: int) -> Read:
         if not isinstance(key, str):
             raise wrong(place, "text as key", key)
+        if key.startswith(("$", "__")):
+            return self._special(key, value, place, level)
+        text(key, place)
+        if is_object(value) and _is_block(value):
+            return self._block(key, value, place, level)
+        return self._condition(key, value, place, level)
+
+    def _special(self, key: str, value: object, place: str, level: int) -> Read:
+        """An entry whose key is no property and no label."""
         if key in LOGICAL:
             return self._logical(None, key, value, place, level)
         if key in ("$id", "__id"):
@@ -112,14 +121,9 @@ class _Reader:
             )
         if key in COMPARISONS:
             raise QueryError(f"{place}: {key} belongs inside a property, as in {{name: {{{key}: ...}}}}")
-        if key.startswith("$"):
-            raise unknown(key, place, {*LOGICAL, "$id", "$cycle"})
         if key.startswith("__"):
             raise unknown(key, place, ("__id", "__label"))
-        text(key, place)
-        if is_object(value) and _is_block(value):
-            return self._block(key, value, place, level)
-        return self._condition(key, value, place, level)
+        raise unknown(key, place, {*LOGICAL, "$id", "$cycle"})
 
     def _logical(self, name: str | None, operator: str, operand: object, place: str, level: int) -> Read:
         """``$not`` of one condition, the others of a list, or of an object's entries (trace 12).

@@ -57,6 +57,8 @@ def every(reads: Sequence[Read], fit: Fit = Fit.ANYWHERE) -> Read:
     """All of them; to be sent as written if ``fit`` and each of them allow it."""
     if not reads:
         return Read(ALWAYS, NEVER, Fit.REWRITE)
+    if len(reads) == 1:
+        return reads[0] if fit >= reads[0].fit else reads[0]._replace(fit=fit)
     fit = min(fit, *(read.fit for read in reads))
     return Read(all_of(read.holds for read in reads), any_of(read.fails for read in reads), fit)
 

@@ -6,9 +6,10 @@ import asyncio
 import os
 import ssl
 import threading
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -98,17 +99,17 @@ class LoopPool:
 
     They are closed with the loop: an asynchronous generator that waits is among what a loop ends
     before it closes (`loop.shutdown_asyncgens`, which `asyncio.run` calls). Left open they would
-    warn when they are collected.
+    warn when they are collected. ``forget`` is called when they are closed.
     """
 
-    def __init__(self, pool: httpcore.AsyncConnectionPool) -> None:
+    def __init__(self, pool: httpcore.AsyncConnectionPool, forget: Callable[[], object]) -> None:
         self.process = os.getpid()
         self.loop = asyncio.get_running_loop()
         self._pool = pool
         self._busy = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._keeper = _closed_at_the_end(pool)
+        self._keeper = _closed_at_the_end(pool, forget)
         self._closing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -143,10 +144,13 @@ class LoopPool:
         self._closing = self.loop.create_task(self.aclose())
 
 
-async def _closed_at_the_end(pool: httpcore.AsyncConnectionPool) -> AsyncGenerator[None, None]:
+async def _closed_at_the_end(
+    pool: httpcore.AsyncConnectionPool, forget: Callable[[], object]
+) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
+        forget()
         await pool.aclose()
 
 
@@ -178,9 +182,12 @@ def _proxy_for(address: Address) -> dict[str, Any] | None:
         raise ConfigurationError(
             f"the proxy that the environment names for {address.scheme} is no http, https or socks5 URL"
         )
+    socks = parts.scheme.startswith("socks")
+    if socks and find_spec("socksio") is None:
+        raise ConfigurationError("a socks5 proxy, as the environment names one, needs the package socksio")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return {
         "url": httpcore.URL(scheme=parts.scheme, host=host, port=port or ports[parts.scheme], target="/"),
         "auth": (user, password) if user else None,
-        "socks": parts.scheme.startswith("socks"),
+        "socks": socks,
     }

@@ -98,8 +98,11 @@ class Transport:
         return self._reader.answer(call, response.status, response.headers, document, repeated=repeated)
 
     def _connections(self) -> ProcessPool:
-        """Those of this process. What a parent opened stays as it is: both would talk on one socket, and
-        to close it could wait for a lock that a thread of the parent held at the fork."""
+        """Those of this process.
+
+        What a parent opened stays as it is: two processes would talk on one socket, and closing it
+        could wait for a lock that a thread of the parent held at the fork.
+        """
         process = os.getpid()
         found = self._open.get(process)
         if found is None:
@@ -170,14 +173,18 @@ class AsyncTransport:
         return self._reader.answer(call, response.status, response.headers, document, repeated=repeated)
 
     async def _connections(self) -> LoopPool:
-        """Those of the running loop. They hold their loop, so that a weak reference would keep it, too:
-        the pools of loops that have ended are let go when another loop comes."""
+        """Those of the running loop.
+
+        They hold their loop, so that a weak reference to it would keep it, too: a pool goes when its
+        loop ends what it has begun, or else, if the loop was just closed, when another loop comes.
+        """
         loop = asyncio.get_running_loop()
         found = self._open.get(loop)
         if found is None or found.process != os.getpid():
             for other in [each for each in list(self._open) if each.is_closed()]:
                 self._open.pop(other, None)
-            found = self._open[loop] = LoopPool(self._pools.aio())
+            found = LoopPool(self._pools.aio(), lambda: self._open.pop(loop, None))
+            self._open[loop] = found
             await found.open()
         return found
 
