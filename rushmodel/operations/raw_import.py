@@ -44,7 +44,7 @@ def create(
         PropertyError: No property at all (R15), or one that cannot be stored as it is.
         VectorError, PolicyMissing, AmbiguousSearch: A vector without one policy that can hold it (R5).
     """
-    chosen = read_options(options, "create()", RECORD_OPTIONS)
+    chosen = read_options(options, "create()", RECORD_OPTIONS, caller=caller)
     return (yield from _write_one(label, data, vectors, chosen, "create()", caller, texts))
 
 
@@ -99,7 +99,7 @@ def import_json(
         VectorError, PolicyMissing, AmbiguousSearch: As for `create`.
     """
     types = options is None or not caller.rest
-    chosen = read_options(options, "import_json()", JSON_OPTIONS, types=types)
+    chosen = read_options(options, "import_json()", JSON_OPTIONS, types=types, caller=caller)
     name = None if label is None else _label(label, "import_json()")
     roots = _roots(data, name, several=caller.rest)
     return (yield from _write(list(_flatten(roots, chosen, caller)), chosen))
@@ -245,7 +245,11 @@ def _write(rows: Sequence[ImportRow], options: WriteOptions) -> Operation[list[S
     return (
         yield from ask(
             ImportRecords(
-                rows, merge_by=options.merge_by, rewrite=options.rewrite, relationship=options.relationship
+                rows,
+                merge_by=options.merge_by,
+                rewrite=options.rewrite,
+                relationship=options.relationship,
+                unique=bool(options.unique_by),
             )
         )
     )

@@ -13,6 +13,8 @@ RECORD_OPTIONS = (*CHANGE_OPTIONS, "mergeBy", "mergeStrategy")
 ROWS_OPTIONS = (*RECORD_OPTIONS, "capitalizeLabels")
 JSON_OPTIONS = (*ROWS_OPTIONS, "relationshipType")
 
+UNIQUE_BY = "uniqueBy"
+
 DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
 
 
@@ -20,11 +22,13 @@ class Caller(NamedTuple):
     """Who asks: RushDB's Python client, or its REST, which takes some things otherwise.
 
     ``rest``: keys that no one reads are passed over, and a vector's entry that names no policy is
-    answered as a policy that is missing (R5). ``removes``: a vector of None takes the stored one away.
+    answered as a policy that is missing (R5). ``extended``: it understands what RushDB has not: a
+    vector of None takes the stored one away, and ``uniqueBy`` keeps values under some properties
+    to one record.
     """
 
     rest: bool = False
-    removes: bool = False
+    extended: bool = False
 
 
 CLIENT = Caller()
@@ -34,7 +38,7 @@ class WriteOptions(NamedTuple):
     """How records are written.
 
     ``merge_by`` None creates; an empty tuple merges by all of a row's properties (R18).
-    ``types`` False stores every value as text (R14).
+    ``types`` False stores every value as text (R14). ``unique_by`` as in `Caller`.
     """
 
     merge_by: tuple[str, ...] | None = None
@@ -44,6 +48,7 @@ class WriteOptions(NamedTuple):
     capitalize: bool = False
     relationship: str = DEFAULT_RELATIONSHIP
     types: bool = True
+    unique_by: tuple[str, ...] = ()
 
     def label(self, name: str) -> str:
         """The label that a record gets."""
@@ -51,7 +56,13 @@ class WriteOptions(NamedTuple):
 
 
 def read_options(
-    given: object, what: str, keys: Sequence[str], *, merges: bool = False, types: bool = True
+    given: object,
+    what: str,
+    keys: Sequence[str],
+    *,
+    merges: bool = False,
+    types: bool = True,
+    caller: Caller = CLIENT,
 ) -> WriteOptions:
     """The options of a method; ``merges`` is one that merges even without ``mergeBy``.
 
@@ -61,6 +72,8 @@ def read_options(
     Raises:
         QueryError: An option that the method does not have, or a value that it cannot take.
     """
+    if caller.extended:
+        keys = (*keys, UNIQUE_BY)
     options = Document(f"{what} options", {} if given is None else given, keys, QueryError)
     merge_by: tuple[str, ...] | None = options.texts("mergeBy")
     strategy = options.choice("mergeStrategy", ("append", "rewrite"))
@@ -74,4 +87,5 @@ def read_options(
         options.flag("capitalizeLabels", False),
         options.text("relationshipType") if "relationshipType" in options else DEFAULT_RELATIONSHIP,
         options.flag("suggestTypes", types),
+        options.texts(UNIQUE_BY),
     )

@@ -93,7 +93,7 @@ def change(
     what = "set()" if replace else "update()"
     if label is not None and (not isinstance(label, str) or not label):
         raise QueryError(f"{what}: label: expected a text that is not empty, got {shown(label)}", key="label")
-    chosen = read_options(options, what, CHANGE_OPTIONS)
+    chosen = read_options(options, what, CHANGE_OPTIONS, caller=caller)
     properties = read_data(data, "data", skip_empty=chosen.skip_empty)
     inline = read_vectors(vectors, "vectors", caller)
     texts: frozenset[str] = frozenset()
@@ -101,7 +101,16 @@ def change(
         properties, texts = as_texts(properties), frozenset(properties)
     return (
         yield from ask(
-            PatchRecord(record_id, properties, label, inline, replace, version=version, texts=texts)
+            PatchRecord(
+                record_id,
+                properties,
+                label,
+                inline,
+                replace,
+                version=version,
+                texts=texts,
+                unique_by=chosen.unique_by,
+            )
         )
     )
 

@@ -102,7 +102,7 @@ def read_numbers(
 
 
 def _read_vector(given: object, place: str, caller: Caller) -> InlineVector:
-    keys = _REMOVAL_KEYS if caller.removes else _VECTOR_KEYS
+    keys = _REMOVAL_KEYS if caller.extended else _VECTOR_KEYS
     if caller.rest and isinstance(given, Mapping):
         named = cast("Mapping[str, object]", given)
         given = {key: named[key] for key in keys if key in named}
@@ -111,7 +111,7 @@ def _read_vector(given: object, place: str, caller: Caller) -> InlineVector:
     similarity = entry.choice("similarityFunction", SIMILARITIES)
     name = entry.text("propertyName")
     value = entry.get("vector")
-    if value is None and caller.removes:
+    if value is None and caller.extended:
         return InlineVector(name, None, similarity, entry.count("dimensions", 0, 1) or None)
     if caller.rest and value == []:
         raise VectorError(f"{place}.vector: expected at least one number, got none", place=place, status=404)

@@ -102,20 +102,23 @@ class ImportRecords(Command[list[StoredRecord]], eq=False):
 
     With ``merge_by``, rows whose label and values match a record update it, all that match
     (R18); ``rewrite`` replaces their properties. An empty tuple merges by all of a row's
-    properties. Children are related to parents by ``relationship``.
+    properties. Children are related to parents by ``relationship``. ``unique``: `MultipleFound`
+    where several match.
     """
 
     rows: Sequence[ImportRow]
     merge_by: tuple[str, ...] | None = None
     rewrite: bool = False
     relationship: str = "__RUSHDB__RELATION__DEFAULT__"
+    unique: bool = False
 
 
 class PatchRecord(Command[StoredRecord], eq=False):
     """Merges into one record (PATCH), or with ``replace`` puts new data in its place (PUT); `NotFound`.
 
     Vectors that are not given stay (R6, store side). ``version``: `ConflictError` unless it is
-    still the stored one. ``texts`` as in `RecordWrite`.
+    still the stored one, or where another record of the label has its values under
+    ``unique_by`` afterwards. ``texts`` as in `RecordWrite`.
     """
 
     record_id: str
@@ -125,6 +128,7 @@ class PatchRecord(Command[StoredRecord], eq=False):
     replace: bool = False
     version: int | None = None
     texts: frozenset[str] = frozenset()
+    unique_by: tuple[str, ...] = ()
 
 
 class GetRecords(Command[list[StoredRecord]]):

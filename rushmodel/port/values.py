@@ -196,12 +196,13 @@ class ImportRow(NamedTuple):
 class Order(NamedTuple):
     """Sort by a stored property, or by record id where ``property`` is ``"$id"``.
 
-    ``moments``: the texts are datetimes in UTC, some with a fraction of a second and some without.
+    ``moments``: the texts are datetimes in UTC, some with a fraction of a second and some without;
+    None: where they look like it.
     """
 
     property: str
     descending: bool = False
-    moments: bool = False
+    moments: bool | None = False
 
 
 class RecordQuery(Value):

@@ -17,6 +17,7 @@ from ..errors import (
     StoreError,
     StoreTimeout,
 )
+from ..wire.routes import CODE
 from .refusals import Refusal
 
 _log = logging.getLogger("rushmodel.serve")
@@ -32,16 +33,17 @@ def answer(data: object, *, status: int = 200, total: int | None = None) -> Resp
     return _json(document, status)
 
 
-def failure(status: int, message: str | list[str]) -> Response:
-    """``{"message", "error", "statusCode"}`` (R23)."""
-    return _json(Refusal(status, message).document, status)
+def failure(status: int, message: str | list[str], code: str | None = None) -> Response:
+    """``{"message", "error", "statusCode"}`` (R23); ``code`` names the error for extended clients."""
+    document = Refusal(status, message).document
+    return _json(document if code is None else {**document, CODE: code}, status)
 
 
-def failed(error: RushModelError) -> Response:
+def failed(error: RushModelError, *, coded: bool = False) -> Response:
     """The answer to an error of the store or of an operation: what a server would answer in its place.
 
     Where the store itself is the trouble it is 503, or 408 for what took too long; the log says more
-    than the answer then, which does not tell where the file lies.
+    than the answer then, which does not tell where the file lies. ``coded``: name the error's class.
     """
     if isinstance(error, StoreTimeout):
         return failure(408, str(error))
@@ -52,7 +54,7 @@ def failed(error: RushModelError) -> Response:
         status = 400  # a server checks properties before anything else does (trace 10)
     elif isinstance(error, CapabilityError):
         status = 422  # 501 is for methods that a server does not know: here it is the request
-    return failure(status, str(error))
+    return failure(status, str(error), type(error).__name__ if coded else None)
 
 
 def _out_of_order(error: StoreError) -> Response:

@@ -17,7 +17,7 @@ from ..wire import routes
 from ..wire.routes import EXTENSIONS, PREFIX, Route
 from . import imports, policies, records, searching, settings, vectors
 from .answers import failed, failure
-from .front import Front, Handler
+from .front import Front, Handler, extended
 from .guard import Guard
 from .limits import Limits
 from .refusals import Refusal
@@ -92,7 +92,7 @@ def _answering(handler: Handler, front: Front) -> Callable[[Request], Awaitable[
         except Refusal as refusal:
             response = failure(refusal.status, refusal.message)
         except RushModelError as error:
-            response = failed(error)
+            response = failed(error, coded=extended(request))
         response.headers[EXTENSIONS] = __version__
         return response
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from ..backends.embedded import AsyncEmbedded
 from ..codecs import LARGEST_INT
 from ..flow import Operation, arun
-from ..operations.raw_options import Caller
+from ..operations.raw_options import UNIQUE_BY, Caller
 from ..value import Value
 from ..wire.routes import EXTENSIONS, VERSION_HEADER
 from .bodies import read_object
@@ -49,6 +49,11 @@ def kept(body: object, keys: Sequence[str]) -> Any:
     return {key: given[key] for key in keys if key in given}
 
 
+def kept_options(request: Request, body: Body, keys: Sequence[str]) -> Any:
+    """``options`` of a body, as `kept`, with what extended clients may say."""
+    return kept(body.get("options"), (*keys, UNIQUE_BY) if extended(request) else keys)
+
+
 def check_skip(body: Body) -> None:
     """Refuse to skip more records than a store can number; `Refusal`."""
     skip = body.get("skip")
@@ -63,7 +68,7 @@ def extended(request: Request) -> bool:
 
 def caller_of(request: Request) -> Caller:
     """Who asks, for operations."""
-    return Caller(rest=True, removes=extended(request))
+    return Caller(rest=True, extended=extended(request))
 
 
 def expected_version(request: Request) -> int | None:

@@ -13,7 +13,7 @@ from ..operations.raw_options import JSON_OPTIONS
 from ..wire import routes
 from ..wire.documents import record_document
 from .answers import answer
-from .front import Front, caller_of, extended, kept
+from .front import Front, caller_of, extended, kept_options
 from .refusals import Refusal
 
 MOST_RETURNED = 1000
@@ -28,7 +28,7 @@ async def import_json(front: Front, request: Request) -> Response:
     data = body.get("data")
     if isinstance(data, str):
         data = _parsed(data, body.get("format"))
-    options: Any = kept(body.get("options"), JSON_OPTIONS)
+    options: Any = kept_options(request, body, JSON_OPTIONS)
     made = await front.run(raw_import.import_json(data, body.get("label"), options, caller_of(request)))
     status = routes.IMPORT_JSON.status
     if not (options and options.get("returnResult")):

@@ -12,7 +12,7 @@ from ..port import StoredRecord
 from ..wire import routes
 from ..wire.documents import record_document
 from .answers import answer
-from .front import Body, Front, caller_of, check_skip, expected_version, extended, kept
+from .front import Body, Front, caller_of, check_skip, expected_version, extended, kept, kept_options
 from .properties import read_properties
 from .refusals import Refusal
 
@@ -24,7 +24,7 @@ async def create_record(front: Front, request: Request) -> Response:
     data, texts = body.get("data"), frozenset[str]()
     if "data" not in body:
         data, texts = read_properties(body.get("properties"))
-    options = kept(body.get("options"), RECORD_OPTIONS)
+    options = kept_options(request, body, RECORD_OPTIONS)
     vectors, caller = body.get("vectors"), caller_of(request)
     operation = raw_import.create(body.get("label"), data, options, vectors, caller, texts)
     return _record(request, await front.run(operation), routes.CREATE_RECORD.status)
@@ -76,7 +76,7 @@ async def _change(front: Front, request: Request, *, replace: bool) -> Response:
         label,
         vectors,
         replace=replace,
-        options=kept(body.get("options"), CHANGE_OPTIONS),
+        options=kept_options(request, body, CHANGE_OPTIONS),
         version=expected_version(request),
         caller=caller_of(request),
     )

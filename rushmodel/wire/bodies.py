@@ -47,9 +47,13 @@ def record_body(
     *,
     merge_by: tuple[str, ...] | None = None,
     rewrite: bool = False,
+    unique_by: tuple[str, ...] = (),
 ) -> Body:
-    """A record to create, upsert, merge into or replace. Types are told apart only if asked for (R14)."""
-    options: Body = {"suggestTypes": True, **_merging(merge_by, rewrite)}
+    """A record to create, upsert, merge into or replace. Types are told apart only if asked for (R14).
+
+    ``unique_by`` is for `serve` (an extension): values under it that no other record may have.
+    """
+    options: Body = {"suggestTypes": True, **_merging(merge_by, rewrite, unique_by)}
     body: Body = {"label": label, "data": data, "options": options}
     if vectors:
         body["vectors"] = inline_vectors(vectors)
@@ -65,9 +69,10 @@ def import_body(
     merge_by: tuple[str, ...] | None = None,
     rewrite: bool = False,
     relationship: str | None = None,
+    unique_by: tuple[str, ...] = (),
 ) -> Body:
     """Rows of one label, which may hold children under their labels, and ``$vectors``."""
-    options: Body = {"suggestTypes": True, "returnResult": True, **_merging(merge_by, rewrite)}
+    options: Body = {"suggestTypes": True, "returnResult": True, **_merging(merge_by, rewrite, unique_by)}
     if relationship is not None:
         options["relationshipType"] = relationship
     return {"label": label, "data": rows, "options": options}
@@ -132,10 +137,11 @@ def upsert_body(record_ids: Sequence[str], vectors: Sequence[Float32]) -> Body:
     return {"items": [{"recordId": record_id, "vector": vector} for record_id, vector in pairs]}
 
 
-def _merging(merge_by: tuple[str, ...] | None, rewrite: bool) -> Body:
-    if merge_by is None:
-        return {}
-    return {"mergeBy": list(merge_by), "mergeStrategy": "rewrite" if rewrite else "append"}
+def _merging(merge_by: tuple[str, ...] | None, rewrite: bool, unique_by: tuple[str, ...]) -> Body:
+    options: Body = {"uniqueBy": list(unique_by)} if unique_by else {}
+    if merge_by is not None:
+        options |= {"mergeBy": list(merge_by), "mergeStrategy": "rewrite" if rewrite else "append"}
+    return options
 
 
 def _direction(order: Order) -> str:

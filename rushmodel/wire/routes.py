@@ -15,6 +15,9 @@ answer: the version of the `serve` that gave it."""
 
 VERSION_HEADER = "if-match"
 
+CODE = "code"
+"""In an error's body, for clients that understand the extensions: the class of the error."""
+
 
 class Route(Value):
     """An endpoint. ``{id}`` in the path stands for an id of a record, a policy or a transaction."""

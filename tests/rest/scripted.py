@@ -89,8 +89,8 @@ class Scripted:
                     step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
                 if not step(connection):
                     break
-            while self._reads == "slowly" and connection.recv(1 << 14):
-                time.sleep(0.01)
+            while self._reads == "slowly" and connection.recv(1 << 16):
+                time.sleep(0.008)
             if self._reads == "nothing":
                 return  # and keep the connection
         except OSError:

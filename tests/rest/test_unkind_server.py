@@ -188,8 +188,8 @@ def raw(unkind, body=b'{"label":"Article","data":{"slug":"raw"}}'):
     """Send a creation by hand; what comes back until the end, and how long that took."""
     begin = time.monotonic()
     head = (
-        f"POST /api/v1/records HTTP/1.1\r\nhost: 127.0.0.1:{unkind.port}\r\nauthorization: Bearer {unkind.token}"
-        f"\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"POST /api/v1/records HTTP/1.1\r\nhost: 127.0.0.1:{unkind.port}\r\n"
+        f"authorization: Bearer {unkind.token}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", unkind.port), timeout=10) as connection:
         connection.sendall(head.encode() + body)

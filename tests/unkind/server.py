@@ -28,6 +28,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from rushmodel.backends.embedded import AsyncEmbedded, EmbeddedBackend
 from rushmodel.port import DeletePolicy, DeleteRecords, ListPolicies, RecordQuery
+from rushmodel.serve.addresses import Address
 from rushmodel.serve.app import create_app
 from rushmodel.serve.connections import Connection
 from rushmodel.wire.routes import PREFIX
@@ -234,7 +235,7 @@ def main() -> None:
     with (
         closing(EmbeddedBackend("memory://")) as backend,
         closing(AsyncEmbedded(backend)) as store,
-        closing(socket.create_server(("127.0.0.1", given.port))) as listener,
+        closing(Address.of("127.0.0.1", given.port).listener(64)) as listener,
     ):
         faults = Faults()
         faults.switch({"rushdb": given.rushdb})

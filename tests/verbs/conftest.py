@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rushmodel import connect
+from rushmodel.port import ThreadedBackend
 from tests.serve.process import Process
 
 
@@ -16,14 +17,22 @@ def server():
 @pytest.fixture(params=["memory", "file", "serve"])
 def location(request, tmp_path, monkeypatch):
     """Where a store can be: in memory, in a file, behind `rushmodel serve`."""
-    if request.param == "memory":
-        return "memory://"
-    if request.param == "file":
-        return tmp_path / "store.db"
+    if request.param != "serve":
+        return embedded(request.param, tmp_path)
     server = request.getfixturevalue("server")
     clear(server)
     monkeypatch.setenv("RUSHDB_API_KEY", server.token)
     return server.url
+
+
+@pytest.fixture(params=["memory", "file"])
+def embedded_location(request, tmp_path):
+    """Where an embedded store can be."""
+    return embedded(request.param, tmp_path)
+
+
+def embedded(kind, tmp_path):
+    return "memory://" if kind == "memory" else tmp_path / "store.db"
 
 
 def clear(server):
@@ -45,6 +54,14 @@ def db(location):
 
 
 @pytest.fixture
+def embedded_db(embedded_location):
+    """As `db`, for what a server does not promise: one snapshot, and a thread of the store's own."""
+    database = connect(embedded_location, durability="normal", default=True)
+    yield database
+    database.close()
+
+
+@pytest.fixture
 def file_db(tmp_path):
     """As `db`, in a file only: for what several processes or connections do."""
     database = connect(tmp_path / "store.db", durability="normal", default=True)
@@ -60,17 +77,30 @@ def sent(db, monkeypatch):
 
 def recorded(database, monkeypatch):
     commands = []
-    backend = database._store.backend
-    verb = backend.verb
 
-    def recording_verb():
-        execute = verb()
+    def recording(execute, command):
+        commands.append(command)
+        return execute(command)
 
-        def recording(command):
-            commands.append(command)
-            return execute(command)
-
-        return recording
-
-    monkeypatch.setattr(backend, "verb", recording_verb)
+    around(database, monkeypatch, recording)
     return commands
+
+
+def around(database, monkeypatch, call):
+    """Have ``call(execute, command)`` carry out what `database` is sent from now on, also from event loops.
+
+    What an asynchronous ``execute`` gives is awaited by its caller: ``call`` passes it on.
+    """
+    for store in (database._store.backend, database._store.aio):
+        if not isinstance(store, ThreadedBackend):  # such a one sends everything through the other
+            wrap(store, monkeypatch, call)
+
+
+def wrap(store, monkeypatch, call):
+    verb = store.verb
+
+    def verb_around():
+        execute = verb()
+        return lambda command: call(execute, command)
+
+    monkeypatch.setattr(store, "verb", verb_around)

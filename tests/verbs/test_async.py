@@ -32,6 +32,7 @@ from rushmodel import (
 from rushmodel.database import AsyncDatabase
 from rushmodel.port import CloseCursor, OpenCursor, SaveRecords
 
+from .conftest import around, recorded
 from .models import Article, Page, Plain, article, page, vec
 
 
@@ -148,17 +149,16 @@ def test_changes_at_once_lose_nothing(db):
     assert (found.title, found.year, found.rating, found.note, found.tags) == ("t", 1999, 0.5, "n", ["a"])
 
 
-def test_the_event_loop_is_not_held_up(db, monkeypatch):
+def test_the_event_loop_is_not_held_up(embedded_db, monkeypatch):
     """A slow command runs on the database's own thread."""
-    execute = db._store.backend.execute
     threads = set()
 
-    def slow(command: Any) -> Any:
+    def slow(execute: Any, command: Any) -> Any:
         threads.add(threading.current_thread())
         time.sleep(0.05)
         return execute(command)
 
-    monkeypatch.setattr(db._store.backend, "execute", slow)
+    around(embedded_db, monkeypatch, slow)
 
     async def main() -> int:
         task, ticks = asyncio.create_task(Plain(name="a").asave()), 0
@@ -192,17 +192,16 @@ def test_loops_in_several_threads(db):
 
 
 @pytest.mark.parametrize("delay", [0, 0.002, 0.01, 0.03])
-def test_a_cancelled_save_is_whole_or_not_at_all(db, monkeypatch, delay):
+def test_a_cancelled_save_is_whole_or_not_at_all(embedded_db, monkeypatch, delay):
     article("first").save()
-    execute = db._store.backend.execute
 
-    def slow(command: Any) -> Any:
+    def slow(execute: Any, command: Any) -> Any:
         time.sleep(0.005)
         answer = execute(command)
         time.sleep(0.005)
         return answer
 
-    monkeypatch.setattr(db._store.backend, "execute", slow)
+    around(embedded_db, monkeypatch, slow)
     records = [article(str(n), embedding=[n, 1, 1]) for n in range(5)]
 
     async def main() -> None:
@@ -256,7 +255,8 @@ def test_an_async_iteration_sees_one_snapshot(db):
     assert Plain.find().count() == 0
 
 
-def test_an_async_iteration_that_is_left_gives_its_cursor_up(db, sent):
+def test_an_async_iteration_that_is_left_gives_its_cursor_up(embedded_db, monkeypatch):
+    sent = recorded(embedded_db, monkeypatch)
     Plain.save_many([Plain(name=str(n)) for n in range(10)])
 
     async def main() -> None:
@@ -269,7 +269,7 @@ def test_an_async_iteration_that_is_left_gives_its_cursor_up(db, sent):
     run(main)
     kinds = [type(command) for command in sent if not isinstance(command, SaveRecords)]
     assert kinds.count(OpenCursor) == kinds.count(CloseCursor) == 2
-    assert db._store.backend._cursors._open == {}
+    assert embedded_db._store.backend._cursors._open == {}
 
 
 def test_sync_verbs_in_a_coroutine(db):
@@ -288,7 +288,7 @@ class Watched(Model):
     _thread: str = PrivateAttr(default_factory=lambda: threading.current_thread().name)
 
 
-def test_instances_are_made_off_the_event_loop(db):
+def test_instances_are_made_off_the_event_loop(embedded_db):
     """Thousands of them would hold it up for as long as the store itself."""
 
     async def main() -> None:

@@ -19,7 +19,6 @@ import pytest
 
 import rushmodel
 from rushmodel import (
-    CapabilityError,
     ConfigurationError,
     ForeignFile,
     NewerFormat,
@@ -261,20 +260,24 @@ def test_locations_that_cannot_be(tmp_path, monkeypatch, location, error):
 
 
 @pytest.mark.parametrize("settings", [{"durability": "none"}, {"durability": None}, {"models": [int]}])
-def test_settings_that_make_no_sense(location, settings):
+def test_settings_that_make_no_sense(embedded_location, settings):
     with pytest.raises(ConfigurationError):
-        connect(location, **settings)
-    assert location == "memory://" or not location.exists()
+        connect(embedded_location, **settings)
+    assert embedded_location == "memory://" or not embedded_location.exists()
 
 
 def test_a_token_is_never_shown(tmp_path, monkeypatch):
     token = "s3cret-t0ken"
-    for location in (tmp_path / "a.db", "memory://", "https://api.example.com/api/v1", "ftp://x"):
+    for location in (tmp_path / "a.db", "memory://", "https://u:p@api.example.com/api/v1", "ftp://x"):
         with pytest.raises(RushModelError) as caught:
             connect(location, token=token)
         assert token not in str(caught.value)
         assert token not in repr(caught.value.__dict__)
     monkeypatch.setenv("RUSHDB_API_KEY", token)
+    server = connect("https://api.example.com/api/v1", token=token, default=False)
+    shown = [repr(each) for each in (server, server.aio, server.client, server._store, server.context)]
+    server.close()
+    assert token not in "".join(shown)
     database = connect(tmp_path / "a.db")
     shown = [repr(database), str(database), database.url, repr(database.aio), repr(database.client)]
     shown += [repr(database._store), repr(database.context)]

@@ -36,6 +36,7 @@ from rushmodel import (
 )
 from rushmodel.port import CloseCursor, OpenCursor, ReadCursor
 
+from .conftest import recorded
 from .models import Article, Picture, Plain, article, page, picture
 
 UTC = dt.timezone.utc
@@ -456,7 +457,8 @@ def test_conditions_of_a_base_hold_for_its_subclasses(db):
 
 
 @pytest.fixture
-def ten(db):
+def ten():
+    """Ten records in the database of the test, which comes before this among its arguments."""
     records = [Plain(name=str(n), count=n) for n in range(10)]
     Plain.save_many(records)
     return records
@@ -473,7 +475,7 @@ def test_queries_are_immutable_and_read_late(db, sent):
         query.limited = 5
 
 
-def test_first_one_and_their_kin(ten):
+def test_first_one_and_their_kin(db, ten):
     assert Plain.find().first() == ten[0]
     assert Plain.find().offset(3).first() == ten[3]
     assert Plain.find().limit(0).first() is None
@@ -487,7 +489,7 @@ def test_first_one_and_their_kin(ten):
             terminal()
 
 
-def test_count_and_exists_ignore_limit_and_offset(ten):
+def test_count_and_exists_ignore_limit_and_offset(db, ten):
     query = Plain.find(Plain.count >= 5)
     assert query.limit(1).count() == query.offset(20).count() == 5
     assert query.limit(0).exists()
@@ -543,7 +545,7 @@ def test_only_takes_fields(db):
 
 
 @pytest.mark.parametrize("order", [(), (Plain.count.asc(),)])
-def test_a_write_during_iteration_is_not_seen(db, ten, order):
+def test_a_write_during_iteration_is_not_seen(embedded_db, ten, order):
     seen = []
     for record in Plain.find().order_by(*order):
         if not seen:
@@ -555,7 +557,7 @@ def test_a_write_during_iteration_is_not_seen(db, ten, order):
     assert Plain.find(Plain.name == "changed").count() == 9
 
 
-def test_pages_see_one_snapshot(db, ten):
+def test_pages_see_one_snapshot(embedded_db, ten):
     query = Plain.find().pages(3)
     first = next(query)
     Plain.delete_all()
@@ -569,12 +571,13 @@ def test_the_records_of_an_iteration_can_be_saved(db, ten):
     assert sorted(record.count for record in Plain.find()) == list(range(100, 110))
 
 
-def test_an_iteration_that_is_left_gives_its_cursor_up(db, sent, ten):
+def test_an_iteration_that_is_left_gives_its_cursor_up(embedded_db, monkeypatch, ten):
+    sent = recorded(embedded_db, monkeypatch)
     for _ in Plain.find():
         break
     assert sum(isinstance(command, OpenCursor) for command in sent) == 1
     assert sum(isinstance(command, CloseCursor) for command in sent) == 1
-    assert db._store.backend._cursors._open == {}
+    assert embedded_db._store.backend._cursors._open == {}
 
 
 def test_queries_run_where_they_are_asked(db, ten):

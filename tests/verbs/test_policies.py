@@ -28,6 +28,7 @@ from rushmodel import (
 )
 from rushmodel.port import CreatePolicy, DeletePolicy, EnsureIndexes, ListPolicies, SaveRecords
 
+from .conftest import recorded
 from .models import Article, Page, Picture, Plain, article, page, picture
 
 
@@ -157,10 +158,10 @@ def test_the_scope_without_models_is_every_concrete_class(db):
 
 
 @pytest.mark.parametrize("wrong", [[5], ["Page"], [Page, dict], [Model]])
-def test_models_are_concrete_classes(location, wrong):
+def test_models_are_concrete_classes(embedded_location, wrong):
     with pytest.raises((ConfigurationError, ModelError)):
-        connect(location, models=wrong, default=True)
-    assert location == "memory://" or not location.exists()
+        connect(embedded_location, models=wrong, default=True)
+    assert embedded_location == "memory://" or not embedded_location.exists()
 
 
 # -- prune --------------------------------------------------------------------
@@ -294,11 +295,7 @@ def test_drift_is_about_label_property_and_source(only):
 
 def test_the_first_save_creates_the_policies(only, monkeypatch):
     db = only(Page)
-    sent: list[Any] = []
-    execute = db._store.backend.execute
-    monkeypatch.setattr(
-        db._store.backend, "execute", lambda command: (sent.append(command), execute(command))[1]
-    )
+    sent = recorded(db, monkeypatch)
     page("a").save()
     page("b").save()
     assert [type(command) for command in sent] == [
@@ -362,11 +359,7 @@ def test_property_indexes_are_made_by_sync_and_by_the_first_save(only, monkeypat
         year: Field[int] = field(index=True)
 
     db = only(Indexed)
-    sent: list[Any] = []
-    execute = db._store.backend.execute
-    monkeypatch.setattr(
-        db._store.backend, "execute", lambda command: (sent.append(command), execute(command))[1]
-    )
+    sent = recorded(db, monkeypatch)
     db.sync()
     assert [command.indexes for command in sent if isinstance(command, EnsureIndexes)] == [
         (("slug",), ("year",))

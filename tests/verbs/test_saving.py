@@ -41,6 +41,7 @@ from rushmodel import (
 )
 from rushmodel.port import CreatePolicy, SaveRecords
 
+from .conftest import around
 from .models import (
     Article,
     Line,
@@ -415,7 +416,14 @@ def test_texts_come_back(db, text):
 
 
 @pytest.mark.parametrize("text", ["2024-02-30", "2024-02-29", "2024-01-01T00:00:00Z"])
-def test_texts_that_look_like_datetimes_stay_texts(db, text):
+def test_texts_that_look_like_datetimes_stay_texts(db, location, text):
+    if str(location).startswith("http") and text != "2024-02-30":  # which is no day
+        with pytest.raises(PropertyError, match="body") as caught:  # R14: no server would index it
+            article(title=text, body=text).save()
+        assert caught.value.field == "body"
+        article(title=text).save()
+        assert Article.get(slug="warp").title == text
+        return
     article(title=text, body=text).save()
     assert Article.get(slug="warp").title == text
     assert db.plan().in_sync or db.sync()
@@ -649,16 +657,16 @@ def test_threads_that_change_one_record_lose_nothing(db):
 
 def test_first_saves_at_the_same_moment_both_succeed(db, monkeypatch):
     """Between the two policies of a field, another thread or process saves for the first time."""
-    backend, execute = db._store.backend, db._store.backend.execute
+    others = iter([page("other")])
 
-    def interrupted(command):
+    def interrupted(execute, command):
         answer = execute(command)
         if isinstance(command, CreatePolicy):
-            monkeypatch.setattr(backend, "execute", execute)
-            page("other").save()
+            for other in others:
+                other.save()
         return answer
 
-    monkeypatch.setattr(backend, "execute", interrupted)
+    around(db, monkeypatch, interrupted)
     page("one").save()
     assert Page.find().count() == 2
     for similarity in ("cosine", "euclidean"):

@@ -33,6 +33,7 @@ from rushmodel import (
     field,
 )
 
+from .conftest import recorded
 from .models import Article, Line, Page, Picture, Plain, Quote, article, page, picture, quote, vec
 
 DIMS = 4
@@ -433,12 +434,10 @@ def test_another_policy_is_no_substitute(db):
         Article.search([1, 2, 3])
 
 
-def test_exactness_is_the_databases_to_set(tmp_path):
+def test_exactness_is_the_databases_to_set(tmp_path, monkeypatch):
     with connect(tmp_path / "a.db", exact=False, default=False) as database:
         article().save()
-        sent: list[Any] = []
-        execute = database._store.backend.execute
-        database._store.backend.execute = lambda command: (sent.append(command), execute(command))[1]
+        sent = recorded(database, monkeypatch)
         for wanted in (None, True, False):
             Article.search([1, 2, 3], exact=wanted)
         assert [command.exact for command in sent] == [False, True, False]

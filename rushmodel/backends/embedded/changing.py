@@ -12,6 +12,7 @@ from .names import Table
 from .querying import rows_by_table
 from .records import Projection, find_places, read_rows
 from .rows import change_rows
+from .saving import check_key
 from .vectors import drop_vectors, in_chunks
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def patch_record(session: Session, command: PatchRecord) -> StoredRecord:
     remove = tuple(name for name in table.columns if name not in command.data) if command.replace else ()
     texts = session.execute(f"SELECT texts FROM {table.sql} WHERE row = ?", (row,)).fetchone()[0]
     change_rows(session, table, [(row, texts)], command.data, remove, command.texts)
+    if command.unique_by:
+        check_key(session, table, command.unique_by, row, command.record_id)
     put_inline(session, table, row, command.vectors)
     return read_rows(session, table, Projection(session, table), [row])[row]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import PropertyError, QueryError, RushModelError
+from ...errors import MultipleFound, PropertyError, QueryError, RushModelError
 from ...port import ImportRecords, ImportRow, StoredRecord
 from .inline import put_inline
 from .names import check_label
@@ -41,6 +41,11 @@ def _import_row(session: Session, command: ImportRecords, row: ImportRow) -> lis
     names = session.names
     table = names.table(row.label) or names.create_table(row.label, row.data)
     matches = [] if command.merge_by is None else _matches(session, table, row, command.merge_by)
+    if command.unique and len(matches) > 1:
+        raise MultipleFound(
+            f"{len(matches)} records of {row.label} have that {', '.join(command.merge_by or ())} already",
+            label=row.label,
+        )
     if matches:
         kept = row.data.keys()
         remove = tuple(name for name in table.columns if name not in kept) if command.rewrite else ()

@@ -148,8 +148,10 @@ def _select(session: Session, table: Table, query: RecordQuery, limit: int | Non
     for key in _keys(query):
         column = table.columns.get(key.property)
         sql = _ID if key.property == BY_ID else column.sql if column else "NULL"
-        if key.moments and column:
-            sql = f"rtrim({sql}, 'Z')"  # by code point, ...00Z would come after ...00.5Z
+        if key.moments is not False and column:
+            moment = f"rtrim({sql}, 'Z')"  # by code point, ...00Z would come after ...00.5Z
+            looks = f"{sql} >= '0' AND {sql} < ':' AND rush_datetime(CAST({sql} AS BLOB), NULL, 0)"
+            sql = moment if key.moments else f"CASE WHEN {looks} THEN {moment} ELSE {sql} END"
         keys.append(sql)
         if sql != "NULL":
             # R16: an absent value comes last ascending and first descending.

@@ -59,7 +59,7 @@ def _save(session: Session, table: Table, write: RecordWrite) -> Written:
         dropped = apply_guards(session, table, write.guards, [found.row], fresh)
     change_rows(session, table, [(found.row, found.texts)], write.data, write.remove, write.texts)
     if write.record_id is not None and write.key:
-        _check_key(session, table, write.key, found)
+        check_key(session, table, write.key, found.row, found.id)
     _put_vectors(session, table, write, found.row, created=False)
     kept = _kept(write, found) if write.record_id is None else {}
     return Written(found.id, found.version + 1, False, kept, dropped)
@@ -111,7 +111,7 @@ def _by_key(session: Session, table: Table, write: RecordWrite) -> _Found | None
     return _Found(row, record_id, version, texts, dict(zip(columns, found, strict=True)))
 
 
-def _check_key(session: Session, table: Table, key: tuple[str, ...], found: _Found) -> None:
+def check_key(session: Session, table: Table, key: tuple[str, ...], row: int, record_id: str) -> None:
     """`ConflictError` where the record, changed by its id, now has another record's key."""
     session.names.ensure_index(table, key)
     columns = [f"p{table.columns[name].name_id}" for name in key]
@@ -119,12 +119,12 @@ def _check_key(session: Session, table: Table, key: tuple[str, ...], found: _Fou
     other = session.run(
         f"SELECT r.id FROM {table.sql} t JOIN {table.sql} o ON {same}"
         " JOIN records r ON r.row = o.row WHERE t.row = ? AND o.row <> t.row",
-        (found.row,),
+        (row,),
     ).fetchone()
     if other is not None:
         raise ConflictError(
-            f"{table.label} {other[0]} has that {', '.join(key)} already; {found.id} cannot have it as well",
-            record_id=found.id,
+            f"{table.label} {other[0]} has that {', '.join(key)} already; {record_id} cannot have it as well",
+            record_id=record_id,
             other_id=other[0],
             key=key,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
@@ -109,6 +110,7 @@ class AsyncRest:
     def __init__(self, address: Address, token: Token, *, timeout: float | None) -> None:
         self._exchanges = Exchanges(address)
         self._transport = AsyncTransport(address, token)
+        self._writing: set[asyncio.Future[Any]] = set()
         self._timeout = timeout
         self._address = address
 
@@ -119,7 +121,14 @@ class AsyncRest:
         deadline = Deadline(self._timeout)
 
         async def execute(command: Command[R]) -> R:
-            return await arun_exchange(self._transport, self._exchanges.begin(command), deadline)
+            exchange = arun_exchange(self._transport, self._exchanges.begin(command), deadline)
+            if type(command) not in _WHOLE:
+                return await exchange
+            # Whoever waits may be cancelled between two requests that belong together.
+            task = asyncio.ensure_future(exchange)
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+            return await asyncio.shield(task)
 
         return execute
 
@@ -136,6 +145,9 @@ def _ensure_indexes(server: Server, command: EnsureIndexes) -> Generator[Call, A
     return
     yield  # a generator like the others, that has nothing to ask
 
+
+_WHOLE = frozenset((ImportRecords, PatchRecord, SaveRecords, UpdateRecords))
+"""Commands that may take several writes, which are carried out to the end."""
 
 _HANDLERS: dict[type[Command[Any]], _Handler] = {
     CountRecords: count_records,

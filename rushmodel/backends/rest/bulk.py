@@ -167,7 +167,7 @@ def _import(
         inline({signature: vector for signature, vector in writes[index].vectors if vector is not None})
         for index in indexes
     ]
-    records = yield from import_rows(server, label, rows, vectors, merge_by=key or None)
+    records = yield from import_rows(server, label, rows, vectors, merge_by=key or None, unique=True)
     answers: dict[int, Written] = {}
     for index, record in zip(indexes, records, strict=True):
         write = writes[index]

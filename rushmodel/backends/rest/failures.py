@@ -24,9 +24,6 @@ from ...errors import (
 from ...wire import routes
 from .calls import Answer, Call
 
-CODE = "code"
-"""Where `rushmodel serve` names the class of an error, for clients that understand its extensions."""
-
 _WRITES = {
     routes.CREATE_RECORD,
     routes.PATCH_RECORD,
@@ -48,20 +45,21 @@ def failure(call: Call, answer: Answer) -> RushModelError:
     ``server_message`` is what the server said, ``doing`` what it was asked to do.
     """
     said = answer.remark
-    kind = _named(answer) or _kind(call, answer.status, said)
-    return kind(
-        f"{call.what}: the server answered {answer.status}: {said or 'nothing more'}",
-        status=answer.status,
-        server_message=said,
-        doing=call.what,
-    )
+    details: dict[str, Any] = {"server_message": said, "doing": call.what}
+    if call.route in (routes.GET_RECORD, routes.PATCH_RECORD, routes.PUT_RECORD):
+        details["record_id"] = call.ids[0]
+    kind = _named(answer)
+    if kind is None:
+        kind = _kind(call, answer.status, said)
+        details["status"] = answer.status
+    return kind(f"{call.what}: the server answered {answer.status}: {said or 'nothing more'}", **details)
 
 
 def _named(answer: Answer) -> type[RushModelError] | None:
     """The class that `rushmodel serve` names: both ends have the same tree."""
     if not answer.extensions or not isinstance(answer.document, dict):
         return None
-    kind = getattr(errors, str(cast("dict[str, Any]", answer.document).get(CODE)), None)
+    kind = getattr(errors, str(cast("dict[str, Any]", answer.document).get(routes.CODE)), None)
     # A bulk error takes the errors it is made of.
     if isinstance(kind, type) and issubclass(kind, RushModelError) and kind is not errors.BulkError:
         return kind

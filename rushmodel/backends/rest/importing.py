@@ -70,6 +70,7 @@ def import_rows(
     *,
     merge_by: tuple[str, ...] | None,
     rewrite: bool = False,
+    unique: bool = False,
 ) -> Exchange[list[StoredRecord]]:
     """Import at most `MOST_ROWS` flat rows of one label, then set their vectors; the records, row by row.
 
@@ -78,10 +79,11 @@ def import_rows(
     """
     what = f"saving {len(rows)} records of {label}"
     by_policy = yield from _by_policy(server, label, vectors, what)
+    unique_by = merge_by if unique and merge_by and (yield from server.extended()) else ()
     answer = yield from server.ask(
         IMPORT_JSON,
         what=what,
-        body=import_body(label, rows, merge_by=merge_by, rewrite=rewrite),
+        body=import_body(label, rows, merge_by=merge_by, rewrite=rewrite, unique_by=unique_by),
         repeatable=merge_by is not None and all(name in row for row in rows for name in merge_by),
     )
     records = _row_by_row(rows, read_records(answer.data), merge_by, what)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...port import Order, StoredRecord
+from ...wire.proptypes import looks_like_datetime
 
 _BY_ID = "$id"
 
@@ -25,7 +26,8 @@ def _rank(record: StoredRecord, key: Order) -> tuple[int, Any]:
     if value is None:
         return 3, 0
     if isinstance(value, str):
-        return 1, value.removesuffix("Z") if key.moments else value
+        moment = key.moments or (key.moments is None and looks_like_datetime(value))
+        return 1, value.removesuffix("Z") if moment else value
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return 2, repr(value)
     return 0, value

@@ -16,6 +16,10 @@ MOST = 1000
 """Records a page may have (R16)."""
 
 
+_FARTHEST = 2**53
+"""No store has so many records, and no server can count so far."""
+
+
 class Pages:
     """What a query finds, a page at a time; no record that is there all the time is missed.
 
@@ -33,7 +37,7 @@ class Pages:
         self._position = offset
         self._last: str | None = None
         self._seen: set[str] = set()
-        self._over = limit == 0
+        self._over = limit == 0 or offset >= _FARTHEST
         # Sorted by id alone, whatever is not after the last one was seen: no need to know them all.
         self._by_id = not order
 

@@ -149,11 +149,12 @@ def _merge(
 ) -> Exchange[Answer]:
     """An upsert that merges; it may be sent twice."""
     vectors = inline({signature: vector for signature, vector in write.vectors if vector is not None})
+    unique_by = key if (yield from server.extended()) else ()
     return (
         yield from server.ask(
             CREATE_RECORD,
             what=f"saving a record of {label}",
-            body=record_body(label, data, vectors, merge_by=key),
+            body=record_body(label, data, vectors, merge_by=key, unique_by=unique_by),
             repeatable=True,
         )
     )
@@ -166,7 +167,7 @@ def _change(server: Server, label: str, write: RecordWrite) -> Exchange[Written]
     extended = yield from server.extended()
     if not extended:
         check_present(label, write, {**write.known, **write.data})
-    if write.key:
+    if write.key and not extended:
         yield from _check_key(server, label, write, record_id)
     takes = any(vector is None for _, vector in write.vectors)
     if not (extended or write.guards or write.remove or takes):
@@ -187,7 +188,7 @@ def _change(server: Server, label: str, write: RecordWrite) -> Exchange[Written]
         basis = stored or StoredRecord(record_id, label, version, dict(write.known))
         try:
             record = yield from _rewrite(
-                server, label, basis, write.data, write.remove, vectors, held, version
+                server, label, basis, write.data, write.remove, vectors, held, version, write.key
             )
         except ConflictError:
             if write.version is not None or attempt == _TRIES - 1:
@@ -244,6 +245,7 @@ def _rewrite(
     vectors: Vectors,
     held: Vectors,
     version: int | None,
+    key: tuple[str, ...] = (),
 ) -> Exchange[StoredRecord]:
     """PATCH, or where a property goes PUT (R15), of one record with its vectors; `RecordGone`."""
     what = f"saving {label} {stored.id}"
@@ -261,7 +263,7 @@ def _rewrite(
             PUT_RECORD if remove else PATCH_RECORD,
             stored.id,
             what=what,
-            body=record_body(label, values, carried),
+            body=record_body(label, values, carried, unique_by=key if extended else ()),
             version=version if extended else None,
         )
     except NotFound as error:

@@ -18,6 +18,7 @@ from .reading import count_records, finished
 from .server import Server
 
 _PAGE = 1000
+_FARTHEST = 2**53
 
 
 def search_vectors(server: Server, command: SearchVectors) -> Exchange[list[StoredRecord]]:
@@ -70,21 +71,24 @@ def has_vector(server: Server, record_ids: Sequence[str], signature: Signature) 
 def _search(
     server: Server, command: SearchVectors, signature: Signature, where: Where, skip: int, limit: int | None
 ) -> Exchange[list[StoredRecord]]:
-    """One search; without a limit, page by page."""
+    """One search, in pages where it is for many hits."""
     hits: list[StoredRecord] = []
     while True:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(hits))
+        if size <= 0 or skip >= _FARTHEST:
+            return hits
         body = search_body(
-            signature.label, signature, command.vector, where, limit=limit or _PAGE, skip=skip + len(hits)
+            signature.label, signature, command.vector, where, limit=size, skip=skip + len(hits)
         )
         what = f"searching {signature.label} by {signature.property}"
         try:
             answer = yield from server.ask(SEARCH_VECTORS, what=what, body=body, repeatable=True)
         except PolicyMissing:
-            yield from _refuse_unless_empty(server, signature.label)
+            yield from _refuse_unless_empty(server, signature.label, policy=str(signature))
             return []
         page = read_records(answer.data)
         hits += page
-        if limit is not None or len(page) < _PAGE:
+        if len(page) < size:
             return hits
 
 
