@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .building import VectorsWithoutKey
 from .database import AsyncDatabase, Database, connect
 from .errors import (
+    AccessDenied,
     AmbiguousSearch,
     BulkError,
     CapabilityError,
@@ -31,10 +32,13 @@ from .errors import (
     QueryError,
     RecordGone,
     RushModelError,
+    ServerError,
+    ServerUnreachable,
     StaleVector,
     StoreBusy,
     StoreClosed,
     StoreError,
+    StoreTimeout,
     UnboundedQuery,
     VectorError,
     VectorsNotLoaded,
@@ -52,6 +56,7 @@ from .vectors import VectorLike
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccessDenied",
     "AmbiguousSearch",
     "ApiResponse",
     "AsyncDatabase",
@@ -98,11 +103,14 @@ __all__ = [
     "RushDB",
     "RushModelError",
     "SearchResult",
+    "ServerError",
+    "ServerUnreachable",
     "Signature",
     "StaleVector",
     "StoreBusy",
     "StoreClosed",
     "StoreError",
+    "StoreTimeout",
     "UnboundedQuery",
     "Vector",
     "VectorColumn",

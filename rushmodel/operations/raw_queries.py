@@ -67,5 +67,6 @@ def _read_order(query: Document) -> tuple[Order, ...]:
             raise query.wrong("orderBy", "'asc', 'desc' or {property: 'asc' | 'desc'}", direction)
         if not isinstance(name, str) or (name.startswith(("$", "__")) and name not in ("$id", "__id")):
             raise query.wrong("orderBy", "the name of a property, or $id", name)
-        order.append(Order("$id" if name == "__id" else name, direction == "desc", None))
+        by_id = name in ("$id", "__id")
+        order.append(Order("$id" if by_id else name, direction == "desc", False if by_id else None))
     return tuple(order) or NEWEST_FIRST

@@ -12,7 +12,7 @@ class Limits(Value):
     """Bytes of a body: some 4,500 vectors of 768 numbers in full length."""
     body_seconds: float = 60.0
     """Until a body has arrived, from its first byte to its last."""
-    depth: int = 64
+    depth: int = 256
     """Objects and lists inside one another, the outermost included."""
     values: int = 30_000
     """Values of one ``$in`` or ``$nin``: as many as the store takes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..errors import NotFound
 from ..operations import raw_policies
 from ..wire import routes
 from ..wire.documents import policy_document, stats_document
@@ -45,8 +44,5 @@ async def upsert_vectors(front: Front, request: Request) -> Response:
     body = kept(await front.body(request), ("items",))
     if isinstance(body.get("items"), list):
         body["items"] = [kept(item, ("recordId", "vector")) for item in body["items"]]
-    try:
-        count = await front.run(raw_policies.upsert_vectors(request.path_params["id"], body))
-    except NotFound as error:  # a record among the items, not what the path names (R7)
-        raise Refusal(422, str(error)) from error
+    count = await front.run(raw_policies.upsert_vectors(request.path_params["id"], body))
     return answer({"updated": count, "requested": count})

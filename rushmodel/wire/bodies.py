@@ -48,12 +48,14 @@ def record_body(
     merge_by: tuple[str, ...] | None = None,
     rewrite: bool = False,
     unique_by: tuple[str, ...] = (),
+    types: bool = True,
 ) -> Body:
-    """A record to create, upsert, merge into or replace. Types are told apart only if asked for (R14).
+    """A record to create, upsert, merge into or replace.
 
-    ``unique_by`` is for `serve` (an extension): values under it that no other record may have.
+    ``types``: tell them apart, which servers do only if asked to (R14). ``unique_by`` is for `serve`
+    (an extension): values under it that no other record may have.
     """
-    options: Body = {"suggestTypes": True, **_merging(merge_by, rewrite, unique_by)}
+    options: Body = {"suggestTypes": types, **_merging(merge_by, rewrite, unique_by)}
     body: Body = {"label": label, "data": data, "options": options}
     if vectors:
         body["vectors"] = inline_vectors(vectors)
@@ -70,9 +72,10 @@ def import_body(
     rewrite: bool = False,
     relationship: str | None = None,
     unique_by: tuple[str, ...] = (),
+    types: bool = True,
 ) -> Body:
     """Rows of one label, which may hold children under their labels, and ``$vectors``."""
-    options: Body = {"suggestTypes": True, "returnResult": True, **_merging(merge_by, rewrite, unique_by)}
+    options: Body = {"suggestTypes": types, "returnResult": True, **_merging(merge_by, rewrite, unique_by)}
     if relationship is not None:
         options["relationshipType"] = relationship
     return {"label": label, "data": rows, "options": options}

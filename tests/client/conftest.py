@@ -1,4 +1,4 @@
-"""Stores for the client's tests: each test runs in memory and on a file."""
+"""Stores for the client's tests: each test runs in memory, on a file and behind `rushmodel serve`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,31 @@ from pathlib import Path
 import pytest
 
 from rushmodel import RushDB
+from tests.serve.process import Process
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Process]:
+    """One server for all tests; `location` empties it before each."""
+    with Process("memory://", token="your-api-key") as process:  # the token that the guide gives
+        yield process
+
+
+@pytest.fixture(params=["memory", "file", "serve"])
+def location(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "memory":
+        return "memory://"
+    if request.param == "file":
+        return str(tmp_path / "client.db")
+    server: Process = request.getfixturevalue("server")
+    server.clear()
+    monkeypatch.setenv("RUSHDB_API_KEY", server.token)
+    return server.url
 
 
 @pytest.fixture(params=["memory", "file"])
-def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def embedded_location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """For what a token is not asked for."""
     return "memory://" if request.param == "memory" else str(tmp_path / "client.db")
 
 

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from rushmodel import (
     Database,
@@ -29,8 +35,6 @@ from rushmodel import (
 from tests.unkind.process import Request, Unkind, unkind
 
 __all__ = ["unkind"]
-
-KEEPING = "keeps a vector that cannot be told from an old one"
 
 
 class Story(Model):
@@ -303,7 +307,7 @@ def test_nothing_is_lost(unkind, model):
     run_state_machine_as_test(
         machine(model, unkind),
         settings=settings(
-            max_examples=25,
+            max_examples=10,
             stateful_step_count=12,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -82,6 +82,15 @@ class Process:
         headers = {"authorization": f"Bearer {self.token}"}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=SECONDS)
 
+    def clear(self) -> None:
+        """Delete every record and policy."""
+        with self.client() as client:
+            while records := client.post("/records/search", json={"limit": 1000}).json()["data"]:
+                ids = [record["__id"] for record in records]
+                client.post("/records/delete", json={"where": {"$id": {"$in": ids}}}).raise_for_status()
+            for policy in client.get("/ai/indexes").json()["data"]:
+                client.delete(f"/ai/indexes/{policy['id']}").raise_for_status()
+
     def connect(self) -> socket.socket:
         """A connection on which nothing was sent."""
         return socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)

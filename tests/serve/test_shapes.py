@@ -153,7 +153,8 @@ def with_id(order: tuple[Order, ...]) -> tuple[Order, ...]:
     """The order as it is meant: the first of a name counts, and ids break ties."""
     kept: dict[str, Order] = {}
     for each in order:
-        kept.setdefault(each.property, each)
+        # The body does not say that texts are datetimes: the store looks.
+        kept.setdefault(each.property, each._replace(moments=False if each.property == "$id" else None))
         if each.property == "$id":
             return tuple(kept.values())
     return (*kept.values(), Order("$id"))

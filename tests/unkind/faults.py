@@ -17,6 +17,9 @@ TRAITS = (
 )
 """What a RushDB 2.11 server does and `serve` does not: true or false, together ``rushdb``."""
 
+TELLS = "tells"
+"""Vectors can be read although it is ``plain``: for tests, which want to see them."""
+
 ALWAYS = {"count": None, "skip": 0, "method": "*", "path": "*"}
 """What every fault of the network takes: how many requests it strikes (None: all of them) after letting
 ``skip`` pass, of those whose method and path (below ``/api/v1``) match these patterns."""
@@ -95,7 +98,7 @@ class Faults:
         """
         traits, strikes = set(self.traits), dict(self._strikes)
         for name, value in named.items():
-            if name == "rushdb" or name in TRAITS:
+            if name in ("rushdb", TELLS, *TRAITS):
                 chosen = set(TRAITS) if name == "rushdb" else {name}
                 traits = traits | chosen if value else traits - chosen
             elif name not in NETWORK:

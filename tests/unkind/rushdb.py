@@ -23,6 +23,8 @@ from rushmodel.port import (
 )
 from rushmodel.wire.routes import EXTENSIONS, PREFIX, VERSION_HEADER
 
+from .faults import TELLS
+
 Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 JSON = (b"content-type", b"application/json")
 NOTHING: dict[str, Any] = {"$id": {"$in": []}}
@@ -72,7 +74,7 @@ class Rushdb:
     async def _answer(self, scope: Scope, body: bytes, traits: frozenset[str]) -> Reply:
         method, path = scope["method"], scope["path"].removeprefix(PREFIX)
         if "plain" in traits:
-            if path == "/records/vectors":
+            if path == "/records/vectors" and TELLS not in traits:
                 return reply(404, {"message": f"Cannot {method} {scope['path']}", "statusCode": 404})
             hidden = {EXTENSIONS.encode(), VERSION_HEADER.encode()}
             scope = {**scope, "headers": [each for each in scope["headers"] if each[0] not in hidden]}

@@ -16,9 +16,10 @@ from typing import Any
 
 from ...errors import RecordGone, RushModelError
 from ...port import RecordQuery, RecordWrite, StoredRecord, Written
+from .begun import Begun
 from .calls import Exchange
 from .importing import MOST_ROWS, import_rows
-from .keeping import check_present, check_texts, inline
+from .keeping import check_texts, inline
 from .reading import find_all, get_records_by_id
 from .saving import key_of, save_one, several, upsert_over, written_by_key
 from .server import Server
@@ -33,7 +34,7 @@ def save_many(server: Server, label: str, writes: Sequence[RecordWrite]) -> Exch
     groups: dict[str | tuple[str, ...], list[int]] = {}
     for index, write in enumerate(writes):
         with _about(index):
-            check_texts(label, write)
+            yield from check_texts(server, label, write)
             groups.setdefault(_group(label, write, extended), []).append(index)
     single = groups.pop(_ONE_BY_ONE, [])
     new = groups.pop((), [])
@@ -41,20 +42,24 @@ def save_many(server: Server, label: str, writes: Sequence[RecordWrite]) -> Exch
     for key, indexes in groups.items():
         assert isinstance(key, tuple)
         stored.update((yield from _read_before(server, label, writes, indexes, key)))
-    for index in list(single):
+    first, later = _first_of_each(writes, single)
+    begun = {index: Begun(save_one(server, label, writes[index], index)) for index in first}
+    for indexes in groups.values():
+        for index in [each for each in indexes if _is_special(writes[each], stored.get(each))]:
+            indexes.remove(index)
+            begun[index] = Begun(upsert_over(server, label, writes[index], stored[index]))
+    for index, each in begun.items():
         with _about(index):
-            if not extended and writes[index].record_id is None and not writes[index].key:
-                check_present(label, writes[index], {})
+            yield from each.begin()
     answers: dict[int, Written] = {}
     try:
-        for index in single:
+        for index, each in begun.items():
+            with _about(index):
+                answers[index] = yield from each.finish()
+        for index in later:
             answers[index] = yield from save_one(server, label, writes[index], index)
         for key, indexes in groups.items():
             assert isinstance(key, tuple)
-            for index in [each for each in indexes if _is_special(writes[each], stored.get(each))]:
-                indexes.remove(index)
-                with _about(index):
-                    answers[index] = yield from upsert_over(server, label, writes[index], stored[index])
             for part in _without_repeats(writes, indexes, key):
                 answers.update((yield from _import(server, label, writes, part, key)))
         for start in range(0, len(new), MOST_ROWS):
@@ -82,6 +87,19 @@ def _group(label: str, write: RecordWrite, extended: bool) -> str | tuple[str, .
         key_of(label, write)
         return _ONE_BY_ONE if lacking else write.key
     return _ONE_BY_ONE if lacking else ()
+
+
+def _first_of_each(writes: Sequence[RecordWrite], indexes: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The first writes of each record, and those that come after another one of the same record."""
+    first: list[int] = []
+    later: list[int] = []
+    seen: set[object] = set()
+    for index in indexes:
+        write = writes[index]
+        names = write.record_id or (_key(write, write.key) if write.key else index)
+        (later if names in seen else first).append(index)
+        seen.add(names)
+    return first, later
 
 
 def _read_before(
@@ -167,7 +185,12 @@ def _import(
         inline({signature: vector for signature, vector in writes[index].vectors if vector is not None})
         for index in indexes
     ]
-    records = yield from import_rows(server, label, rows, vectors, merge_by=key or None, unique=True)
+    try:
+        records = yield from import_rows(server, label, rows, vectors, merge_by=key or None, unique=True)
+    except RushModelError as error:
+        if "index" in vars(error):  # of the row
+            vars(error)["index"] = indexes[vars(error)["index"]]
+        raise
     answers: dict[int, Written] = {}
     for index, record in zip(indexes, records, strict=True):
         write = writes[index]

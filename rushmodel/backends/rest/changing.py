@@ -49,7 +49,9 @@ def patch_record(server: Server, command: PatchRecord) -> Exchange[StoredRecord]
         PUT_RECORD if command.replace else PATCH_RECORD,
         command.record_id,
         what=what,
-        body=record_body(label if vectors or command.label else None, command.data, vectors),
+        body=record_body(
+            label if vectors or command.label else None, command.data, vectors, types=not command.texts
+        ),
         version=command.version if extended else None,
     )
     return read_record(answer.data)

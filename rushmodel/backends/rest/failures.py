@@ -91,7 +91,7 @@ def _kind(call: Call, status: int, said: str) -> type[RushModelError]:
 
 def _unprocessable(call: Call, words: str) -> type[RushModelError]:
     if call.route == routes.CREATE_POLICY:
-        return PolicyConflict if "type" in words else PolicyError
+        return PolicyError if "dimensions" in words or "configured" in words else PolicyConflict
     if "multiple" in words or "several" in words:
         return AmbiguousSearch
     if "record ids" in words:

@@ -35,7 +35,14 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
         answer = yield from server.ask(
             CREATE_RECORD,
             what=f"creating a record of {row.label}",
-            body=record_body(row.label, row.data, row.vectors, merge_by=merge_by, rewrite=command.rewrite),
+            body=record_body(
+                row.label,
+                row.data,
+                row.vectors,
+                merge_by=merge_by,
+                rewrite=command.rewrite,
+                types=not row.texts,
+            ),
             repeatable=merge_by is not None and all(name in row.data for name in merge_by),
         )
         return [read_record(answer.data)]
@@ -51,6 +58,7 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
                     [row.vectors for row in part],
                     merge_by=merge_by,
                     rewrite=command.rewrite,
+                    types=not any(row.texts for row in part),
                 )
         else:
             for label, trees in _trees(rows):
@@ -71,6 +79,7 @@ def import_rows(
     merge_by: tuple[str, ...] | None,
     rewrite: bool = False,
     unique: bool = False,
+    types: bool = True,
 ) -> Exchange[list[StoredRecord]]:
     """Import at most `MOST_ROWS` flat rows of one label, then set their vectors; the records, row by row.
 
@@ -83,7 +92,7 @@ def import_rows(
     answer = yield from server.ask(
         IMPORT_JSON,
         what=what,
-        body=import_body(label, rows, merge_by=merge_by, rewrite=rewrite, unique_by=unique_by),
+        body=import_body(label, rows, merge_by=merge_by, rewrite=rewrite, unique_by=unique_by, types=types),
         repeatable=merge_by is not None and all(name in row for row in rows for name in merge_by),
     )
     records = _row_by_row(rows, read_records(answer.data), merge_by, what)
@@ -121,10 +130,16 @@ def _by_policy(
     server: Server, label: str, vectors: Sequence[Sequence[InlineVector]], what: str
 ) -> Exchange[dict[str, dict[int, Float32]]]:
     """The vectors by policy id and row; found before anything is written."""
-    kinds = {(each.property, each.similarity, _dims(each)) for row in vectors for each in row}
     chosen: dict[tuple[str, str | None, int], Signature] = {}
-    for kind in kinds:
-        chosen[kind] = yield from policy_for(server, label, *kind, what=what)
+    for place, row in enumerate(vectors):
+        for kind in [(each.property, each.similarity, _dims(each)) for each in row]:
+            if kind in chosen:
+                continue
+            try:
+                chosen[kind] = yield from policy_for(server, label, *kind, what=what)
+            except RushModelError as error:
+                error.__dict__["index"] = place
+                raise
     ids = yield from server.policy_ids(list(chosen.values()), what) if chosen else _nothing()
     by_policy: dict[str, dict[int, Float32]] = {}
     for place, row in enumerate(vectors):
@@ -246,7 +261,12 @@ def _import_trees(
             IMPORT_JSON,
             what=f"importing {count} records",
             body=import_body(
-                label, waiting, merge_by=command.merge_by, rewrite=command.rewrite, relationship=relationship
+                label,
+                waiting,
+                merge_by=command.merge_by,
+                rewrite=command.rewrite,
+                relationship=relationship,
+                types=not any(row.texts for row in command.rows),
             ),
         )
         made += read_records(answer.data)

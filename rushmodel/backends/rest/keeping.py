@@ -80,17 +80,18 @@ def stale_signatures(
     return tuple(dict.fromkeys(dropped))
 
 
-def check_texts(label: str, write: RecordWrite) -> None:
+def check_texts(server: Server, label: str, write: RecordWrite) -> Exchange[None]:
     """Refuse an indexed text that a server would not take for text (R14).
 
     Raises:
         PropertyError: It looks like a datetime; the policy could no longer be made, nor made again.
     """
-    signatures = [each.signature for each in (*write.vectors, *write.held)]
-    signatures += [signature for guard in write.guards for signature in guard.signatures]
-    for name in dict.fromkeys(signature.property for signature in signatures):
-        text = write.data.get(name)
-        if isinstance(text, str) and looks_like_datetime(text):
+    doubtful = {name: text for name in write.texts if _looks_like_datetime(text := write.data.get(name))}
+    if not doubtful:
+        return
+    signatures = yield from server.known_policies(f"saving a record of {label}")
+    for name, text in doubtful.items():
+        if any((each.label, each.property) == (label, name) for each in signatures):
             raise PropertyError(
                 f"{label}.{name}: {text!r} is an indexed text, and a RushDB server takes it for a datetime;"
                 " write it in another way",
@@ -106,10 +107,26 @@ def check_present(label: str, write: RecordWrite, stored: Mapping[str, object]) 
         if vector is not None and (
             name in write.remove or (name not in write.data and stored.get(name) is None)
         ):
-            raise VectorError(
-                f"{label}: the record has no {name!r}, and a RushDB server ignores a vector without the text"
-                " that it indexes; give the text with it",
-                label=label,
-                property=name,
-                signature=signature,
-            )
+            raise without_text(label, name, signature=signature)
+
+
+def check_carried(label: str, carried: Sequence[InlineVector], data: Mapping[str, object]) -> None:
+    """As `check_present`, of vectors that go with ``data``, all that the record will have."""
+    for each in carried:
+        if each.vector is not None and data.get(each.property) is None:
+            raise without_text(label, each.property)
+
+
+def without_text(label: str, name: str, **details: object) -> VectorError:
+    """The error for a vector that a server would ignore (R4)."""
+    return VectorError(
+        f"{label}: the record has no {name!r}, and a RushDB server ignores a vector without the text"
+        " that it indexes; give the text with it",
+        label=label,
+        property=name,
+        **details,
+    )
+
+
+def _looks_like_datetime(text: object) -> bool:
+    return isinstance(text, str) and looks_like_datetime(text)

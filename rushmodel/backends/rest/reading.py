@@ -158,7 +158,7 @@ def with_vectors(
     """
     if not signatures or not records:
         return records
-    if not (yield from server.extended()):
+    if not (yield from server.reads_vectors()):
         raise CapabilityError("with_vectors=True: a RushDB server does not give vectors back")
     held: dict[str, dict[Signature, Float32]] = {}
     policies = [signature_document(each) for each in signatures]

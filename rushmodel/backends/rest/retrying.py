@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from enum import Enum
 from typing import TypedDict
 
 from ...errors import StoreError
 from .calls import Call, Deadline
+
+# Without a handler anywhere, Python prints the name of the event to stderr at each retry. Programs that
+# have set logging up hear of retries as before.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 MOST_WAIT = 60.0
 """Seconds; a server that asks for a longer pause (Retry-After) gets no second try."""

@@ -23,7 +23,15 @@ from ...wire.bodies import record_body, upsert_body
 from ...wire.documents import read_record
 from ...wire.routes import CREATE_RECORD, PATCH_RECORD, PUT_RECORD, UPSERT_VECTORS
 from .calls import Answer, Exchange
-from .keeping import Vectors, check_present, check_texts, inline, stale_signatures, to_send_along
+from .keeping import (
+    Vectors,
+    check_carried,
+    check_present,
+    check_texts,
+    inline,
+    stale_signatures,
+    to_send_along,
+)
 from .reading import find_all, get_record
 from .server import Server
 from .strays import check_identity
@@ -48,7 +56,7 @@ def save_records(server: Server, command: SaveRecords) -> Exchange[list[Written]
 def save_one(server: Server, label: str, write: RecordWrite, index: int) -> Exchange[Written]:
     """One record; the index is for the error."""
     try:
-        check_texts(label, write)
+        yield from check_texts(server, label, write)
         if write.record_id is not None:
             return (yield from _change(server, label, write))
         if write.key:
@@ -170,8 +178,6 @@ def _change(server: Server, label: str, write: RecordWrite) -> Exchange[Written]
     if write.key and not extended:
         yield from _check_key(server, label, write, record_id)
     takes = any(vector is None for _, vector in write.vectors)
-    if not (extended or write.guards or write.remove or takes):
-        return (yield from _change_plainly(server, label, write, record_id))
     for attempt in range(_TRIES):
         stored: StoredRecord | None = None
         if write.guards or write.remove:
@@ -180,6 +186,8 @@ def _change(server: Server, label: str, write: RecordWrite) -> Exchange[Written]
         dropped: tuple[Signature, ...] = ()
         if stored is not None and write.guards:
             dropped = yield from stale_signatures(server, label, write.guards, stored, fresh)
+        if not (extended or dropped or write.remove or takes):
+            return (yield from _change_plainly(server, label, write, record_id))
         vectors = {**dict(write.vectors), **dict.fromkeys(dropped)}
         held = dict(write.held)
         version = write.version
@@ -258,6 +266,8 @@ def _rewrite(
     if remove:
         kept = {name: value for name, value in stored.data.items() if name not in remove}
         values = {**kept, **values}
+        if not extended:
+            check_carried(label, carried, values)
     try:
         answer = yield from server.ask(
             PUT_RECORD if remove else PATCH_RECORD,

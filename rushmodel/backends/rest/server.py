@@ -63,11 +63,15 @@ class Server:
             yield from self.ask(SETTINGS, what="asking what the server can do", repeatable=True)
         return bool(self._extensions)
 
+    def reads_vectors(self) -> Exchange[bool]:
+        """Whether the server gives vectors back."""
+        return (yield from self.extended())
+
     def capabilities(self, command: GetCapabilities) -> Exchange[Capabilities]:
         extended = yield from self.extended()
         return Capabilities(
             "rushmodel serve" if extended else "a RushDB server",
-            reads_vectors=extended,
+            reads_vectors=(yield from self.reads_vectors()),
             versions=extended,
             managed=False,
         )
