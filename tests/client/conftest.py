@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rushmodel import RushDB
+from tests.real import real_server
 from tests.serve.process import Process
 
 
@@ -18,12 +19,19 @@ def server() -> Iterator[Process]:
         yield process
 
 
-@pytest.fixture(params=["memory", "file", "serve"])
+STORES = ["memory", "file", "serve", pytest.param("real", marks=pytest.mark.peers)]
+
+
+@pytest.fixture(params=STORES)
 def location(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "memory":
         return "memory://"
     if request.param == "file":
         return str(tmp_path / "client.db")
+    if request.param == "real":
+        real = real_server(request.config)
+        monkeypatch.setenv("RUSHDB_API_KEY", real.token)
+        return real.url
     server: Process = request.getfixturevalue("server")
     server.clear()
     monkeypatch.setenv("RUSHDB_API_KEY", server.token)

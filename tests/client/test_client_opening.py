@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rushmodel import CapabilityError, ConfigurationError, RushDB, StoreClosed, connect
+from rushmodel import ConfigurationError, RushDB, StoreClosed, connect
 from rushmodel.opening import open_store
 
 TOKEN = "in_1100_s3cr3t-t0ken"

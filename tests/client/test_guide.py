@@ -9,6 +9,7 @@ indentation), and a test sees to it that none of it is missing.
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ vec = my_embedder.embed("Widget")
 @pytest.fixture
 def db(location: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("RUSHMODEL_URL", location)
-    with RushDB("your-api-key") as client:
+    with RushDB(os.environ.get("RUSHDB_API_KEY", "your-api-key")) as client:
         yield client
 
 

@@ -5,6 +5,7 @@ import pytest
 from rushmodel import connect
 from rushmodel.backends.rest.server import Server
 from rushmodel.port import ThreadedBackend
+from tests.real import real_server
 from tests.serve.process import Process
 from tests.unkind.process import unkind
 
@@ -20,14 +21,20 @@ def server():
         yield process
 
 
-@pytest.fixture(params=["memory", "file", "serve", "rushdb"])
+STORES = ["memory", "file", "serve", "rushdb", pytest.param("real", marks=pytest.mark.peers)]
+
+
+@pytest.fixture(params=STORES)
 def location(request, tmp_path, monkeypatch):
-    """Where a store can be: in memory, in a file, behind `rushmodel serve`, on what behaves like RushDB."""
+    """Where a store can be: in memory, a file, behind `rushmodel serve`, RushDB or what behaves like it."""
     if request.param in ("memory", "file"):
         return embedded(request.param, tmp_path)
     if request.param == "serve":
         server = request.getfixturevalue("server")
         server.clear()
+    elif request.param == "real":
+        server = real_server(request.config)
+        expect_difference(request)
     else:
         server = request.getfixturevalue("unkind")
         server.reset(rushdb=True, tells=True)
@@ -38,7 +45,7 @@ def location(request, tmp_path, monkeypatch):
 
 
 def expect_difference(request):
-    name = request.node.name
+    name = request.node.name.replace("[real", "[rushdb")
     found = RUSHDB.get(name) or RUSHDB.get(name.partition("[")[0])
     if found is not None:
         mark = pytest.mark.xfail(raises=found.error, reason=found.reason, strict=True)

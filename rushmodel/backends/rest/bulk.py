@@ -10,11 +10,11 @@ a part was written says so (``partly``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ...errors import RecordGone, RushModelError
+from ...errors import RecordGone, RushModelError, StoreError
 from ...port import RecordQuery, RecordWrite, StoredRecord, Written
 from .begun import Begun
 from .calls import Exchange
@@ -212,10 +212,12 @@ def _key(write: RecordWrite, key: tuple[str, ...]) -> tuple[Any, ...]:
 
 
 @contextmanager
-def _about(index: int) -> Iterator[None]:
+def _about(index: int) -> Generator[None]:
     """Errors tell which of the writes they are about."""
     try:
         yield
+    except StoreError:
+        raise  # the server is the trouble, not this record
     except RushModelError as error:
         error.__dict__.setdefault("index", index)
         raise

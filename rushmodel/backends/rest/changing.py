@@ -24,7 +24,7 @@ from ...wire.routes import DELETE_RECORDS, PATCH_RECORD, PUT_RECORD
 from .bulk import save_many
 from .calls import Exchange
 from .importing import policy_for
-from .keeping import to_send_along
+from .keeping import check_carried, to_send_along
 from .paging import MOST
 from .reading import find_all, get_record
 from .searching import has_vector
@@ -45,13 +45,14 @@ def patch_record(server: Server, command: PatchRecord) -> Exchange[StoredRecord]
             known = yield from _known(server, label, vectors, what)
             vectors = yield from to_send_along(server, stored.label, command.record_id, known, what)
             vectors += tuple(each for each in command.vectors if label != stored.label)
+            check_carried(
+                label, vectors, command.data if command.replace else {**stored.data, **command.data}
+            )
     answer = yield from server.ask(
         PUT_RECORD if command.replace else PATCH_RECORD,
         command.record_id,
         what=what,
-        body=record_body(
-            label if vectors or command.label else None, command.data, vectors, types=not command.texts
-        ),
+        body=record_body(label, command.data, vectors, types=not command.texts),
         version=command.version if extended else None,
     )
     return read_record(answer.data)

@@ -42,10 +42,11 @@ _POLICIES = {
 def failure(call: Call, answer: Answer) -> RushModelError:
     """The error for an answer of 400 and above; it carries the server's message and status.
 
-    ``server_message`` is what the server said, ``doing`` what it was asked to do.
+    ``server_message`` is what the server said, ``doing`` what it was asked to do; ``repeated``: it was
+    asked before, and may refuse because it did it then.
     """
     said = answer.remark
-    details: dict[str, Any] = {"server_message": said, "doing": call.what}
+    details: dict[str, Any] = {"server_message": said, "doing": call.what, "repeated": answer.repeated}
     if call.route in (routes.GET_RECORD, routes.PATCH_RECORD, routes.PUT_RECORD):
         details["record_id"] = call.ids[0]
     kind = _named(answer)
@@ -57,9 +58,10 @@ def failure(call: Call, answer: Answer) -> RushModelError:
 
 def _named(answer: Answer) -> type[RushModelError] | None:
     """The class that `rushmodel serve` names: both ends have the same tree."""
-    if not answer.extensions or not isinstance(answer.document, dict):
+    document: object = answer.document
+    if not answer.extensions or not isinstance(document, dict):
         return None
-    kind = getattr(errors, str(cast("dict[str, Any]", answer.document).get(routes.CODE)), None)
+    kind = getattr(errors, str(cast("dict[str, Any]", document).get(routes.CODE)), None)
     # A bulk error takes the errors it is made of.
     if isinstance(kind, type) and issubclass(kind, RushModelError) and kind is not errors.BulkError:
         return kind

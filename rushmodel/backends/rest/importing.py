@@ -8,11 +8,22 @@ from typing import Any, TypeAlias
 import orjson
 
 from ...errors import AmbiguousSearch, PolicyMissing, RushModelError, ServerError
-from ...port import Float32, ImportRecords, ImportRow, InlineVector, Signature, StoredRecord, StoredValue
+from ...port import (
+    Float32,
+    ImportRecords,
+    ImportRow,
+    InlineVector,
+    RecordQuery,
+    Signature,
+    StoredRecord,
+    StoredValue,
+)
 from ...wire.bodies import import_body, inline_vectors, record_body, upsert_body
 from ...wire.documents import read_record, read_records
 from ...wire.routes import CREATE_RECORD, DELETE_RECORDS, IMPORT_JSON, UPSERT_VECTORS
 from .calls import Exchange
+from .keeping import without_text
+from .reading import find_all
 from .server import Server, ids_condition
 
 Row: TypeAlias = "Mapping[str, StoredValue]"
@@ -30,6 +41,7 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
     back where a later one fails, unless it was merged.
     """
     rows, merge_by = command.rows, command.merge_by
+    yield from _check_texts_there(server, command)
     if len(rows) == 1:
         row = rows[0]
         answer = yield from server.ask(
@@ -126,6 +138,27 @@ def take_back(server: Server, records: Sequence[StoredRecord]) -> Exchange[None]
         )
 
 
+def _check_texts_there(server: Server, command: ImportRecords) -> Exchange[None]:
+    """Refuse vectors of records without the texts that they index: a server ignores them silently (R4).
+
+    Raises:
+        VectorError: Neither the row nor the record that it is merged into has the text.
+    """
+    for row in command.rows:
+        lacking = [each.property for each in row.vectors if row.data.get(each.property) is None]
+        if not lacking or (yield from server.extended()):
+            continue
+        stored: list[StoredRecord] = []
+        if command.merge_by is not None and not command.rewrite:
+            names = command.merge_by or tuple(row.data)
+            if all(name in row.data for name in names):
+                key = {name: row.data[name] for name in names}
+                stored = yield from find_all(server, RecordQuery((row.label,), key))
+        for name in lacking:
+            if not stored or any(record.data.get(name) is None for record in stored):
+                raise without_text(row.label, name)
+
+
 def _by_policy(
     server: Server, label: str, vectors: Sequence[Sequence[InlineVector]], what: str
 ) -> Exchange[dict[str, dict[int, Float32]]]:
@@ -137,7 +170,7 @@ def _by_policy(
                 continue
             try:
                 chosen[kind] = yield from policy_for(server, label, *kind, what=what)
-            except RushModelError as error:
+            except (AmbiguousSearch, PolicyMissing) as error:
                 error.__dict__["index"] = place
                 raise
     ids = yield from server.policy_ids(list(chosen.values()), what) if chosen else _nothing()

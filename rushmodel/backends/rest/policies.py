@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import PolicyError, PolicyMissing
+from ...errors import PolicyError, PolicyExists, PolicyMissing
 from ...port import Coverage, CreatePolicy, DeletePolicy, GetCoverage, Policy
 from ...wire.documents import read_policy, read_stats, signature_document
 from ...wire.routes import CREATE_POLICY, DELETE_POLICY, POLICY_STATS
@@ -11,13 +11,19 @@ from .server import Server
 
 
 def create_policy(server: Server, command: CreatePolicy) -> Exchange[Policy]:
-    """A second try of one that was made already is a 409, which says so (R1)."""
-    signature = command.signature
+    """Where the answer to a first try was lost, a second one hears 409 of what the first one made (R1)."""
+    signature, what = command.signature, f"creating the index policy {command.signature}"
     body = {name: value for name, value in signature_document(signature).items() if value is not None}
     server.forget_policies()
-    answer = yield from server.ask(
-        CREATE_POLICY, what=f"creating the index policy {signature}", body=body, repeatable=True
-    )
+    try:
+        answer = yield from server.ask(CREATE_POLICY, what=what, body=body, repeatable=True)
+    except PolicyExists as error:
+        if not error.repeated:
+            raise
+        for policy in (yield from server.policies(what)):
+            if policy.signature == signature:
+                return policy
+        raise
     return read_policy(answer.data)
 
 

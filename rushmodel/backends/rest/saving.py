@@ -17,6 +17,7 @@ from ...errors import (
     PropertyError,
     RecordGone,
     RushModelError,
+    StoreError,
 )
 from ...port import RecordQuery, RecordWrite, SaveRecords, Signature, StoredRecord, StoredValue, Written
 from ...wire.bodies import record_body, upsert_body
@@ -62,6 +63,8 @@ def save_one(server: Server, label: str, write: RecordWrite, index: int) -> Exch
         if write.key:
             return (yield from _upsert(server, label, write))
         return (yield from _create(server, label, write))
+    except StoreError:
+        raise  # the server is the trouble, not this record
     except RushModelError as error:
         error.__dict__["index"] = index
         raise
@@ -274,6 +277,8 @@ def _rewrite(
             stored.id,
             what=what,
             body=record_body(label, values, carried, unique_by=key if extended else ()),
+            # PATCH sets the same once more; PUT could take back what others have written meanwhile.
+            repeatable=not remove and (version is None or not extended),
             version=version if extended else None,
         )
     except NotFound as error:

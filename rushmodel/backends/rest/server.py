@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from ...errors import PolicyMissing, ServerError
 from ...port import Capabilities, GetCapabilities, ListPolicies, Policy, Signature
@@ -79,9 +79,10 @@ class Server:
     def policies(self, what: str) -> Exchange[list[Policy]]:
         """All policies as they are now, oldest first."""
         answer = yield from self.ask(LIST_POLICIES, what=what, repeatable=True)
-        if not isinstance(answer.data, list):
+        documents = answer.data
+        if not isinstance(documents, list):
             raise ServerError(f"{what}: the server's answer is no list of index policies")
-        found: list[Policy] = [read_policy(each) for each in answer.data]  # pyright: ignore[reportUnknownVariableType]
+        found = [read_policy(each) for each in cast("list[object]", documents)]
         found.sort(key=lambda policy: policy.created_at)
         self._ids = {policy.signature: policy.id for policy in found}
         return found

@@ -18,6 +18,8 @@ from .calls import Deadline
 
 PIECE = 1 << 18
 """Bytes written between two looks at the clock; a slow reader takes a large body piece by piece."""
+TOGETHER = 1 << 16
+"""Bytes of a request that go out in one write."""
 
 
 class Limit(float):
@@ -80,12 +82,15 @@ class SyncStream(httpcore.NetworkStream):
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
+        self._request = _Request()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        for piece in self._request.end():
+            self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
         return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for piece in _pieces(buffer):
+        for piece in self._request.add(buffer):
             self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
 
     def close(self) -> None:
@@ -127,12 +132,15 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._request = _Request()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        for piece in self._request.end():
+            await self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
         return await self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        for piece in _pieces(buffer):
+        for piece in self._request.add(buffer):
             await self._stream.write(piece, _left(timeout, httpcore.WriteTimeout))
 
     async def aclose(self) -> None:
@@ -146,6 +154,30 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+class _Request:
+    """A request as httpcore writes it, head and body apart and an empty end, put together again if it is small.
+
+    A server is woken once then, not twice, and over TLS there is one record.
+    """
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def add(self, buffer: bytes) -> Iterable[bytes]:
+        """What is to be sent now that this was written."""
+        if not buffer:
+            return self.end()
+        if len(self._held) + len(buffer) <= TOGETHER:
+            self._held += buffer
+            return ()
+        return (*self.end(), *_pieces(buffer))
+
+    def end(self) -> Iterable[bytes]:
+        """What is still to be sent, as no more comes before the answer."""
+        held, self._held = self._held, b""
+        return (held,) if held else ()
 
 
 def _left(timeout: float | None, over: type[httpcore.TimeoutException]) -> float | None:
