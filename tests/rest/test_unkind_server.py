@@ -189,7 +189,8 @@ def raw(unkind, body=b'{"label":"Article","data":{"slug":"raw"}}'):
     begin = time.monotonic()
     head = (
         f"POST /api/v1/records HTTP/1.1\r\nhost: 127.0.0.1:{unkind.port}\r\n"
-        f"authorization: Bearer {unkind.token}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        f"authorization: Bearer {unkind.token}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", unkind.port), timeout=10) as connection:
         connection.sendall(head.encode() + body)
@@ -232,8 +233,8 @@ def test_an_answer_is_cut_in_the_middle(unkind):
 
 def test_slow_bodies_latency_and_silence(unkind):
     with unkind.client() as client:
-        for fault in ({"slow": {"seconds": 0.05, "pieces": 6}}, {"latency": {"seconds": 0.3}}):
-            unkind.faults(reset=True, **fault)
+        for name, options in (("slow", {"seconds": 0.05, "pieces": 6}), ("latency", {"seconds": 0.3})):
+            unkind.faults(reset=True, **{name: options})
             begin = time.monotonic()
             assert client.get("/settings").json()["success"]
             assert time.monotonic() - begin >= 0.3

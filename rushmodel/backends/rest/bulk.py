@@ -10,7 +10,7 @@ a part was written says so (``partly``).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from ...errors import RecordGone, RushModelError, StoreError
 from ...port import RecordQuery, RecordWrite, StoredRecord, Written
 from .begun import Begun
 from .calls import Exchange
-from .importing import MOST_ROWS, import_rows
+from .importing import MOST_ROWS, import_rows, take_back
 from .keeping import check_texts, inline
 from .reading import find_all, get_records_by_id
 from .saving import key_of, save_one, several, upsert_over, written_by_key
@@ -54,21 +54,51 @@ def save_many(server: Server, label: str, writes: Sequence[RecordWrite]) -> Exch
     answers: dict[int, Written] = {}
     try:
         for index, each in begun.items():
-            with _about(index):
-                answers[index] = yield from each.finish()
+            if not _is_new(writes[index]):
+                with _about(index):
+                    answers[index] = yield from each.finish()
         for index in later:
             answers[index] = yield from save_one(server, label, writes[index], index)
         for key, indexes in groups.items():
             assert isinstance(key, tuple)
             for part in _without_repeats(writes, indexes, key):
                 answers.update((yield from _import(server, label, writes, part, key)))
-        for start in range(0, len(new), MOST_ROWS):
-            part = new[start : start + MOST_ROWS]
-            answers.update((yield from _import(server, label, writes, part, ())))
+        apart = {index: each for index, each in begun.items() if _is_new(writes[index])}
+        answers.update((yield from _create(server, label, writes, apart, new)))
     except RushModelError as error:
-        error.__dict__["partly"] = bool(answers)
+        error.__dict__.setdefault("partly", bool(answers))
         raise
     return [answers[index] for index in range(len(writes))]
+
+
+def _is_new(write: RecordWrite) -> bool:
+    """Whether a write makes a record whatever is stored, and so another one if it is made again."""
+    return write.record_id is None and not write.key
+
+
+def _create(
+    server: Server,
+    label: str,
+    writes: Sequence[RecordWrite],
+    apart: Mapping[int, Begun[Written]],
+    together: Sequence[int],
+) -> Exchange[dict[int, Written]]:
+    """New records without a key, one by one and by import; none is left where not all can be made."""
+    answers: dict[int, Written] = {}
+    try:
+        for index, each in apart.items():
+            with _about(index):
+                answers[index] = yield from each.finish()
+        for start in range(0, len(together), MOST_ROWS):
+            part = together[start : start + MOST_ROWS]
+            answers.update((yield from _import(server, label, writes, part, ())))
+    except RushModelError as error:
+        yield from take_back(server, list(answers.values()), error)
+        if "left" in vars(error):
+            error.__dict__["partly"] = True
+            error.__dict__.pop("index", None)  # who sends the others again would make what is left twice
+        raise
+    return answers
 
 
 def _group(label: str, write: RecordWrite, extended: bool) -> str | tuple[str, ...]:

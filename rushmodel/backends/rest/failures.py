@@ -96,6 +96,6 @@ def _unprocessable(call: Call, words: str) -> type[RushModelError]:
         return PolicyError if "dimensions" in words or "configured" in words else PolicyConflict
     if "multiple" in words or "several" in words:
         return AmbiguousSearch
-    if "record ids" in words:
+    if "record ids" in words or (call.route == routes.UPSERT_VECTORS and "there is no" in words):
         return NotFound
     return VectorError if call.route in _WRITES else QueryError

@@ -17,14 +17,17 @@ from ...port import (
     Signature,
     StoredRecord,
     StoredValue,
+    Written,
 )
-from ...wire.bodies import import_body, inline_vectors, record_body, upsert_body
+from ...vectors import fingerprint
+from ...wire.bodies import import_body, inline_vectors, record_body
 from ...wire.documents import read_record, read_records
-from ...wire.routes import CREATE_RECORD, DELETE_RECORDS, IMPORT_JSON, UPSERT_VECTORS
+from ...wire.routes import CREATE_RECORD, DELETE_RECORDS, IMPORT_JSON
 from .calls import Exchange
 from .keeping import without_text
 from .reading import find_all
 from .server import Server, ids_condition
+from .upserting import set_vectors
 
 Row: TypeAlias = "Mapping[str, StoredValue]"
 
@@ -40,8 +43,7 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
     More rows than a request may have go in several; what was made by the earlier ones is taken
     back where a later one fails, unless it was merged.
     """
-    rows, merge_by = command.rows, command.merge_by
-    yield from _check_texts_there(server, command)
+    rows, merge_by = (yield from _with_texts(server, command)), command.merge_by
     if len(rows) == 1:
         row = rows[0]
         answer = yield from server.ask(
@@ -75,9 +77,9 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
         else:
             for label, trees in _trees(rows):
                 made += yield from _import_trees(server, label, trees, command)
-    except RushModelError:
+    except RushModelError as error:
         if merge_by is None:
-            yield from take_back(server, made)
+            yield from take_back(server, made, error)
         raise
     return made
 
@@ -109,44 +111,54 @@ def import_rows(
     )
     records = _row_by_row(rows, read_records(answer.data), merge_by, what)
     try:
-        for policy_id, held in by_policy.items():
-            yield from server.ask(
-                UPSERT_VECTORS,
-                policy_id,
-                what=f"setting {len(held)} vectors of {label}",
-                body=upsert_body([records[place].id for place in held], list(held.values())),
-                repeatable=True,
-            )
+        for signature, held in by_policy.items():
+            ids = [records[place].id for place in held]
+            yield from set_vectors(server, signature, ids, list(held.values()))
             for place in held:
                 record = records[place]
                 if record.version is not None:  # it counts this write, too
                     records[place] = record._replace(version=record.version + 1)
-    except RushModelError:
+    except RushModelError as error:
         if merge_by is None:
-            yield from take_back(server, records)
+            yield from take_back(server, records, error)
         raise
     return records
 
 
-def take_back(server: Server, records: Sequence[StoredRecord]) -> Exchange[None]:
-    """Delete records that were made by a write which could not be finished."""
+def take_back(
+    server: Server, records: Sequence[StoredRecord | Written], error: RushModelError
+) -> Exchange[None]:
+    """Delete records that were made by a write which could not be finished.
+
+    Where that fails, too, the error says so: ``left`` are their ids.
+    """
     for start in range(0, len(records), MOST_ROWS):
         ids = [record.id for record in records[start : start + MOST_ROWS]]
         body = {"where": ids_condition(ids)}
-        yield from server.ask(
-            DELETE_RECORDS, what=f"taking back {len(ids)} new records", body=body, repeatable=True
-        )
+        what = f"taking back {len(ids)} new records"
+        try:
+            yield from server.ask(DELETE_RECORDS, what=what, body=body, repeatable=True)
+        except RushModelError as failure:
+            error.args = (f"{error}; and {len(records) - start} new records are left of it: {failure}",)
+            error.__dict__["left"] = [record.id for record in records[start:]]
+            return
 
 
-def _check_texts_there(server: Server, command: ImportRecords) -> Exchange[None]:
-    """Refuse vectors of records without the texts that they index: a server ignores them silently (R4).
+def _with_texts(server: Server, command: ImportRecords) -> Exchange[Sequence[ImportRow]]:
+    """The rows, with a text wherever a vector stands for one that is not there (R4).
+
+    A server ignores the vector of a record without the indexed property, silently. The guide gives
+    such vectors, so the property gets a fingerprint of the vector (promise 2).
 
     Raises:
-        VectorError: Neither the row nor the record that it is merged into has the text.
+        VectorError: Some of the records that a row is merged into have the text, and some do not; or
+            rows are merged by all their properties, of which the fingerprint would be one.
     """
+    rows: list[ImportRow] = []
     for row in command.rows:
-        lacking = [each.property for each in row.vectors if row.data.get(each.property) is None]
+        lacking = [each for each in row.vectors if row.data.get(each.property) is None]
         if not lacking or (yield from server.extended()):
+            rows.append(row)
             continue
         stored: list[StoredRecord] = []
         if command.merge_by is not None and not command.rewrite:
@@ -154,15 +166,21 @@ def _check_texts_there(server: Server, command: ImportRecords) -> Exchange[None]
             if all(name in row.data for name in names):
                 key = {name: row.data[name] for name in names}
                 stored = yield from find_all(server, RecordQuery((row.label,), key))
-        for name in lacking:
-            if not stored or any(record.data.get(name) is None for record in stored):
-                raise without_text(row.label, name)
+        data = dict(row.data)
+        for each in lacking:
+            have = [each.property in record.data for record in stored]
+            if (any(have) and not all(have)) or (command.merge_by == () and not any(have)):
+                raise without_text(row.label, each.property)
+            if not any(have) and each.vector is not None:
+                data[each.property] = fingerprint(each.vector)
+        rows.append(row._replace(data=data))
+    return rows
 
 
 def _by_policy(
     server: Server, label: str, vectors: Sequence[Sequence[InlineVector]], what: str
-) -> Exchange[dict[str, dict[int, Float32]]]:
-    """The vectors by policy id and row; found before anything is written."""
+) -> Exchange[dict[Signature, dict[int, Float32]]]:
+    """The vectors by policy and row; that it is there is found before anything is written."""
     chosen: dict[tuple[str, str | None, int], Signature] = {}
     for place, row in enumerate(vectors):
         for kind in [(each.property, each.similarity, _dims(each)) for each in row]:
@@ -173,13 +191,12 @@ def _by_policy(
             except (AmbiguousSearch, PolicyMissing) as error:
                 error.__dict__["index"] = place
                 raise
-    ids = yield from server.policy_ids(list(chosen.values()), what) if chosen else _nothing()
-    by_policy: dict[str, dict[int, Float32]] = {}
+    by_policy: dict[Signature, dict[int, Float32]] = {}
     for place, row in enumerate(vectors):
         for each in row:
             assert each.vector is not None
-            policy_id = ids[chosen[each.property, each.similarity, _dims(each)]]
-            by_policy.setdefault(policy_id, {})[place] = each.vector
+            signature = chosen[each.property, each.similarity, _dims(each)]
+            by_policy.setdefault(signature, {})[place] = each.vector
     return by_policy
 
 
@@ -310,8 +327,3 @@ def _import_trees(
 def _dims(vector: InlineVector) -> int:
     assert vector.vector is not None
     return int(vector.vector.size)
-
-
-def _nothing() -> Exchange[dict[Signature, str]]:
-    return {}
-    yield  # a generator, as the alternative is

@@ -20,9 +20,9 @@ from ...errors import (
     StoreError,
 )
 from ...port import RecordQuery, RecordWrite, SaveRecords, Signature, StoredRecord, StoredValue, Written
-from ...wire.bodies import record_body, upsert_body
+from ...wire.bodies import record_body
 from ...wire.documents import read_record
-from ...wire.routes import CREATE_RECORD, PATCH_RECORD, PUT_RECORD, UPSERT_VECTORS
+from ...wire.routes import CREATE_RECORD, PATCH_RECORD, PUT_RECORD
 from .calls import Answer, Exchange
 from .keeping import (
     Vectors,
@@ -36,6 +36,7 @@ from .keeping import (
 from .reading import find_all, get_record
 from .server import Server
 from .strays import check_identity
+from .upserting import set_vectors
 
 _TRIES = 5
 """Of a read and a write that belong together, where the server can tell that somebody wrote in between."""
@@ -230,18 +231,10 @@ def _change_plainly(server: Server, label: str, write: RecordWrite, record_id: s
 
 def _set_vectors(server: Server, label: str, write: RecordWrite, record_id: str) -> Exchange[None]:
     """New vectors and nothing else: the request that leaves the others alone."""
-    what = f"setting vectors of {label} {record_id}"
-    ids = yield from server.policy_ids([signature for signature, _ in write.vectors], what)
     for signature, vector in write.vectors:
         assert vector is not None
         try:
-            yield from server.ask(
-                UPSERT_VECTORS,
-                ids[signature],
-                what=what,
-                body=upsert_body([record_id], [vector]),
-                repeatable=True,
-            )
+            yield from set_vectors(server, signature, [record_id], [vector])
         except NotFound as error:
             yield from _still_there(server, label, record_id)
             raise error from None

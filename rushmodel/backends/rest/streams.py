@@ -6,8 +6,10 @@ meets it. Here the time that is left is looked at again before every operation o
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
+import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn, cast
 
@@ -132,6 +134,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
+        self._socket: socket.socket = stream.get_extra_info("socket")
         self._request = _Request()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -153,7 +156,9 @@ class AsyncStream(httpcore.AsyncNetworkStream):
         return AsyncStream(await self._stream.start_tls(ssl_context, server_hostname, left))
 
     def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
+        # The pool asks every idle connection, several times a request; to find the socket under anyio's
+        # streams takes far longer than to look at it.
+        return _is_readable(self._socket) if info == "is_readable" else self._stream.get_extra_info(info)
 
 
 class _Request:
@@ -178,6 +183,18 @@ class _Request:
         """What is still to be sent, as no more comes before the answer."""
         held, self._held = self._held, b""
         return (held,) if held else ()
+
+
+def _is_readable(found: socket.socket) -> bool:
+    """Whether there is something to read, which on an idle connection is that the server closed it."""
+    number = found.fileno()
+    if number < 0:
+        return True
+    if sys.platform == "win32":  # it has no poll, and its select takes any number
+        return bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _left(timeout: float | None, over: type[httpcore.TimeoutException]) -> float | None:

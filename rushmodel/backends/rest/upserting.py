@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...errors import PolicyMissing, VectorError
-from ...port import Signature, UpsertVectors
+from ...port import Float32, Signature, UpsertVectors
 from ...wire.bodies import upsert_body
 from ...wire.routes import UPSERT_VECTORS
 from .calls import Exchange
@@ -52,6 +54,26 @@ def upsert_vectors(server: Server, command: UpsertVectors) -> Exchange[int]:
         body = upsert_body(record_ids[start:end], vectors[start:end])
         yield from server.ask(UPSERT_VECTORS, command.policy_id, what=what, body=body, repeatable=True)
     return len(record_ids)
+
+
+def set_vectors(
+    server: Server, signature: Signature, record_ids: Sequence[str], vectors: Sequence[Float32]
+) -> Exchange[None]:
+    """Set the vectors of existing records under a policy, whose id is looked up where it is another by now.
+
+    Raises:
+        PolicyMissing: There is none of that signature.
+        NotFound: A record is not there, or lacks the property.
+    """
+    what = f"setting {len(record_ids)} vectors of {signature.label}"
+    body = upsert_body(record_ids, vectors)
+    ids = yield from server.policy_ids([signature], what)
+    try:
+        yield from server.ask(UPSERT_VECTORS, ids[signature], what=what, body=body, repeatable=True)
+    except PolicyMissing:
+        server.forget_policies()
+        ids = yield from server.policy_ids([signature], what)
+        yield from server.ask(UPSERT_VECTORS, ids[signature], what=what, body=body, repeatable=True)
 
 
 def _signature(server: Server, policy_id: str, what: str) -> Exchange[Signature]:
