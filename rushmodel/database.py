@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 from collections.abc import Sequence
@@ -141,6 +140,11 @@ class Database:
         current.leave_default(self)
         self._store.close()
 
+    async def aclose(self) -> None:
+        """As `close`, from an event loop."""
+        current.leave_default(self)
+        await self._store.aclose()
+
     def run(self, operation: Operation[R]) -> R:
         """Carry an operation out, in the calling thread."""
         return run(self._store.backend, operation)
@@ -186,7 +190,7 @@ class AsyncDatabase:
 
     async def close(self) -> None:
         """As `Database.close`."""
-        await asyncio.to_thread(self._database.close)
+        await self._database.aclose()
 
     def __repr__(self) -> str:
         return f"<AsyncDatabase {self._database.url}>"

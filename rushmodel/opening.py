@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -32,6 +33,11 @@ class Store(Value):
         """Close both, once what was begun is done; twice is harmless."""
         self.aio.close()
         self.backend.close()
+
+    async def aclose(self) -> None:
+        """As `close`, from an event loop: what is being done is waited for, elsewhere than on the loop."""
+        await self.aio.aclose()
+        await asyncio.to_thread(self.close)
 
 
 def is_location(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -42,8 +41,7 @@ class AsyncRushDB:
 
     async def close(self) -> None:
         """As `RushDB.close`."""
-        # A command that is being carried out is waited for, elsewhere than on the loop.
-        await asyncio.to_thread(self._client.close)
+        await self._client.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -79,6 +79,11 @@ class RushDB:
         if self._owned:
             self._store.close()
 
+    async def aclose(self) -> None:
+        """As `close`, from an event loop."""
+        if self._owned:
+            await self._store.aclose()
+
     def __enter__(self) -> Self:
         return self
 

@@ -137,19 +137,16 @@ def test_a_cut_leaves_no_half(db, unkind, model, cut):
         assert (hit.record.slug, hit.score) == ("0007", pytest.approx(1.0, abs=1e-6))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the ids of what an import without a key made are not known where its answer was lost",
-)
 @pytest.mark.parametrize("how", ["cut", "middle", 502])
 def test_the_answer_to_an_import_without_keys_is_lost(db, unkind, how):
+    """Nobody knows the ids then of what was made, so the error says what there may be."""
     Keyless.save_many(make(Keyless, 2))
     Keyless.delete_all()
     unkind.faults(after={"how": how, "path": IMPORT, "count": 1})
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError, match="without their vectors") as caught:
         Keyless.save_many(make(Keyless, 20))
-    total, found = state(unkind, "Keyless")
-    assert found == {total}
+    assert caught.value.sent
+    assert state(unkind, "Keyless") == (20, {0})
 
 
 @pytest.mark.parametrize("how", ["cut", "middle", 502])
@@ -238,18 +235,7 @@ def test_a_record_that_is_gone_among_others(db, unkind):
     assert state(unkind, "Keyed")[0] == 4
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        Keyed,
-        pytest.param(
-            Keyless,
-            marks=pytest.mark.xfail(
-                strict=True, reason="the time of the verb is up, and with it that for taking records back"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("model", [Keyed, Keyless])
 def test_a_silent_server_in_the_middle(unkind, model):
     unkind.faults(rushdb=True)
     with closing(connect(unkind.url, token=unkind.token, timeout=0.6, default=True)):

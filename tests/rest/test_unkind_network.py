@@ -497,10 +497,6 @@ def test_the_same_from_an_event_loop(db, unkind, hasty):
     asyncio.run(use())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="AsyncRest.close() leaves the closing to a task, which the end of the loop cancels",
-)
 def test_closing_in_a_loop_leaves_no_connection_open(unkind):
     async def use():
         database = connect(unkind.url, token=unkind.token, default=True)

@@ -49,6 +49,10 @@ class AsyncEmbedded:
             self._thread, lambda: context.run(work, self._backend)
         )
 
+    async def aclose(self) -> None:
+        """As `close`, without holding the loop up."""
+        await asyncio.to_thread(self.close)
+
     def close(self) -> None:
         """Close the backend once the commands that were begun are done, and end the thread."""
         thread, self._thread = self._thread, None

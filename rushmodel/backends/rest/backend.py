@@ -135,6 +135,12 @@ class AsyncRest:
     async def execute(self, command: Command[R]) -> R:
         return await self.verb()(command)
 
+    async def aclose(self) -> None:
+        """As `close`, once those of this loop are closed."""
+        while self._writing:  # what was begun is carried out
+            await asyncio.wait(set(self._writing))
+        await self._transport.aclose()
+
     def close(self) -> None:
         """Close the connections of every loop; twice is no error."""
         self._transport.close()

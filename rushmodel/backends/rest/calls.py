@@ -34,6 +34,8 @@ class Call(Value, eq=False):
     repeatable: bool = False
     version: int | None = None
     what: str = ""
+    grace: float | None = None
+    """Seconds it may take although the deadline is over: for what sets a write right that ran out of time."""
 
     @property
     def subject(self) -> str:
@@ -110,6 +112,13 @@ class Deadline:
     def over(self) -> bool:
         """Whether it is over."""
         return self._end is not None and time.monotonic() >= self._end
+
+    def for_call(self, call: Call) -> Deadline:
+        """The one for a call: itself, or what the call is granted beyond it."""
+        left = self.left()
+        if call.grace is None or left is None or left >= call.grace:
+            return self
+        return Deadline(call.grace)
 
     def cut(self, seconds: float) -> float:
         """``seconds``, or what is left where that is less; never below zero."""

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from ...errors import AmbiguousSearch, PolicyMissing, RushModelError, ServerError
+from ...errors import AmbiguousSearch, PolicyMissing, RushModelError, ServerError, StoreError
 from ...port import (
     Float32,
     ImportRecords,
@@ -33,6 +33,9 @@ Row: TypeAlias = "Mapping[str, StoredValue]"
 
 MOST_ROWS = 1000
 """Rows of an import that still answers with its records (R19)."""
+
+_GRACE = 10.0
+"""Seconds to take records back, also where the verb has no time left."""
 
 _DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
 
@@ -103,12 +106,19 @@ def import_rows(
     what = f"saving {len(rows)} records of {label}"
     by_policy = yield from _by_policy(server, label, vectors, what)
     unique_by = merge_by if unique and merge_by and (yield from server.extended()) else ()
-    answer = yield from server.ask(
-        IMPORT_JSON,
-        what=what,
-        body=import_body(label, rows, merge_by=merge_by, rewrite=rewrite, unique_by=unique_by, types=types),
-        repeatable=merge_by is not None and all(name in row for row in rows for name in merge_by),
-    )
+    try:
+        answer = yield from server.ask(
+            IMPORT_JSON,
+            what=what,
+            body=import_body(
+                label, rows, merge_by=merge_by, rewrite=rewrite, unique_by=unique_by, types=types
+            ),
+            repeatable=merge_by is not None and all(name in row for row in rows for name in merge_by),
+        )
+    except StoreError as error:
+        if by_policy and merge_by is None and getattr(error, "sent", False):
+            error.args = (f"{error}; if it was carried out, the new records are without their vectors",)
+        raise
     records = _row_by_row(rows, read_records(answer.data), merge_by, what)
     try:
         for signature, held in by_policy.items():
@@ -137,7 +147,7 @@ def take_back(
         body = {"where": ids_condition(ids)}
         what = f"taking back {len(ids)} new records"
         try:
-            yield from server.ask(DELETE_RECORDS, what=what, body=body, repeatable=True)
+            yield from server.ask(DELETE_RECORDS, what=what, body=body, repeatable=True, grace=_GRACE)
         except RushModelError as failure:
             error.args = (f"{error}; and {len(records) - start} new records are left of it: {failure}",)
             error.__dict__["left"] = [record.id for record in records[start:]]

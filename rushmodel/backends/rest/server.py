@@ -35,6 +35,7 @@ class Server:
         body: object = None,
         repeatable: bool = False,
         version: int | None = None,
+        grace: float | None = None,
     ) -> Exchange[Answer]:
         """Make a call; the answer, which is none of an error.
 
@@ -50,6 +51,7 @@ class Server:
             repeatable=repeatable,
             version=version,
             what=what,
+            grace=grace,
         )
         answer = yield call
         self._extensions = answer.extensions

@@ -64,6 +64,7 @@ class Transport:
         Each but the last has ``sent``: whether the server may have carried the call out, at any try.
         """
         self._check_open()
+        deadline = deadline.for_call(call)
         try:
             return self._try(call, deadline, repeated=False)
         except Failure as failure:
@@ -139,6 +140,7 @@ class AsyncTransport:
     async def send(self, call: Call, deadline: Deadline) -> Answer:
         """As `Transport.send`."""
         self._check_open()
+        deadline = deadline.for_call(call)
         try:
             return await self._try(call, deadline, repeated=False)
         except Failure as failure:
