@@ -22,6 +22,12 @@ def server() -> Iterator[Process]:
 STORES = ["memory", "file", "serve", pytest.param("real", marks=pytest.mark.peers)]
 
 
+DIFFERENCES = {
+    "test_update_keeps_vectors_and_set_writes_them[real]": "R6: an update would take the vector with it",
+}
+"""What ends otherwise on a RushDB server, and why."""
+
+
 @pytest.fixture(params=STORES)
 def location(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "memory":
@@ -30,6 +36,10 @@ def location(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         return str(tmp_path / "client.db")
     if request.param == "real":
         real = real_server(request.config)
+        if "worked_example" in request.node.name:
+            pytest.skip("the token that the guide gives opens no server of RushDB's")
+        if request.node.name in DIFFERENCES:
+            request.applymarker(pytest.mark.xfail(reason=DIFFERENCES[request.node.name], strict=True))
         monkeypatch.setenv("RUSHDB_API_KEY", real.token)
         return real.url
     server: Process = request.getfixturevalue("server")

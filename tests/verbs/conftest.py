@@ -35,6 +35,7 @@ def location(request, tmp_path, monkeypatch):
     elif request.param == "real":
         server = real_server(request.config)
         expect_difference(request)
+        monkeypatch.setattr(Server, "reads_vectors", blind)
     else:
         server = request.getfixturevalue("unkind")
         server.reset(rushdb=True, tells=True)
@@ -50,6 +51,11 @@ def expect_difference(request):
     if found is not None:
         mark = pytest.mark.xfail(raises=found.error, reason=found.reason, strict=True)
         request.applymarker(mark)
+
+
+def blind(server):
+    pytest.skip("a RushDB server gives no vectors back, and this test looks at some")
+    yield
 
 
 def seeing(server):
