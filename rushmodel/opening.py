@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -20,6 +21,8 @@ TIMEOUT = 60.0
 """Seconds that a verb may take on a server."""
 
 _FOREVER = 1e9
+
+_LIKE_A_HOST = re.compile(r"[\w.-]+:\d+(/.*)?").fullmatch
 
 
 class Store(Value):
@@ -66,12 +69,20 @@ def locate(location: str | os.PathLike[str] | None, *, token: str | None = None)
     if is_server(named):
         return named
     scheme, found, _ = named.partition("://")
+    if _LIKE_A_HOST(named):
+        raise ConfigurationError(
+            f"{named!r} looks like a server: its URL begins with http:// or https://. A file of that name is "
+            f"'./{named}'"
+        )
     if found and named != MEMORY:
         raise ConfigurationError(
             f"{scheme}:// is no store; use a file path, 'memory://', or the http(s):// URL of a RushDB server"
         )
     if token is not None:
-        raise ConfigurationError("a token is for RushDB servers; a file and memory:// take none")
+        raise ConfigurationError(
+            "a token is for RushDB servers, whose URLs begin with http:// or https://; a file and memory:// "
+            "take none"
+        )
     return named
 
 

@@ -109,6 +109,10 @@ def _told_apart(api_key: object, base_url: object, url: object) -> tuple[str | N
     first = os.fspath(cast("os.PathLike[str]", api_key)) if is_path else api_key
     if first is not None and (not isinstance(first, str) or not first):
         raise ConfigurationError("RushDB(): api_key is a token or a location, a text that is not empty")
+    # Tokens may hold slashes: beside the URL of a server, what is no URL is one.
+    beside_server = named is not None and is_server(named) and not is_path
+    if first is not None and beside_server and "://" not in first:
+        return named, first
     if first is None or not (is_path or is_location(first)):
         return named or from_environment() or (CLOUD if first else None), first
     if named is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import orjson
 from starlette.responses import Response
@@ -17,7 +17,7 @@ from ..errors import (
     StoreError,
     StoreTimeout,
 )
-from ..wire.routes import CODE
+from ..wire.routes import CODE, DETAILS
 from .refusals import Refusal
 
 _log = logging.getLogger("rushmodel.serve")
@@ -33,17 +33,17 @@ def answer(data: object, *, status: int = 200, total: int | None = None) -> Resp
     return _json(document, status)
 
 
-def failure(status: int, message: str | list[str], code: str | None = None) -> Response:
-    """``{"message", "error", "statusCode"}`` (R23); ``code`` names the error for extended clients."""
-    document = Refusal(status, message).document
-    return _json(document if code is None else {**document, CODE: code}, status)
+def failure(status: int, message: str | list[str]) -> Response:
+    """``{"message", "error", "statusCode"}`` (R23)."""
+    return _json(Refusal(status, message).document, status)
 
 
 def failed(error: RushModelError, *, coded: bool = False) -> Response:
     """The answer to an error of the store or of an operation: what a server would answer in its place.
 
     Where the store itself is the trouble it is 503, or 408 for what took too long; the log says more
-    than the answer then, which does not tell where the file lies. ``coded``: name the error's class.
+    than the answer then, which does not tell where the file lies. ``coded``: name the error's class,
+    and tell its attributes.
     """
     if isinstance(error, StoreTimeout):
         return failure(408, str(error))
@@ -54,7 +54,12 @@ def failed(error: RushModelError, *, coded: bool = False) -> Response:
         status = 400  # a server checks properties before anything else does (trace 10)
     elif isinstance(error, CapabilityError):
         status = 422  # 501 is for methods that a server does not know: here it is the request
-    return failure(status, str(error), type(error).__name__ if coded else None)
+    if not coded:
+        return failure(status, str(error))
+    details = {name: value for name, value in vars(error).items() if _is_plain(value)}
+    return _json(
+        {**Refusal(status, str(error)).document, CODE: type(error).__name__, DETAILS: details}, status
+    )
 
 
 def _out_of_order(error: StoreError) -> Response:
@@ -66,6 +71,12 @@ def _out_of_order(error: StoreError) -> Response:
     response = failure(503, "another process keeps the store busy; try again")
     response.headers["retry-after"] = _RETRY_AFTER
     return response
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, cast("list[object]", value)))
+    return value is None or isinstance(value, (str, int, float))
 
 
 def _json(document: object, status: int) -> Response:

@@ -32,7 +32,8 @@ class Guard:
 
     In this order: the Host header, `HEALTH` (which is open), the preflights of CORS, the token.
 
-    ``token``: what ``Authorization: Bearer`` must bring.
+    ``token``: what ``Authorization: Bearer`` must bring, or in its absence the header ``token``, in which
+    RushDB's JavaScript SDK 1.8.0 sends it. A page in a browser can send neither without a preflight.
     ``hosts``: names that the Host header may have beside ``localhost`` and loopback addresses; None: any.
     A server on loopback needs it: a page in a browser could speak to it under the page's own name (DNS
     rebinding).
@@ -111,6 +112,8 @@ class Guard:
 
     def _check_token(self, headers: Headers) -> Response | None:
         given = headers.getlist("authorization")
+        if not given:
+            given = [f"Bearer {bare}" for bare in headers.getlist("token")]
         if not given:
             response = _refused(Refusal(401, "send the token: Authorization: Bearer TOKEN"))
             response.headers["www-authenticate"] = "Bearer"

@@ -18,6 +18,9 @@ VERSION_HEADER = "if-match"
 CODE = "code"
 """In an error's body, for clients that understand the extensions: the class of the error."""
 
+DETAILS = "details"
+"""As `CODE`: those of the error's attributes that JSON can say."""
+
 
 class Route(Value):
     """An endpoint. ``{id}`` in the path stands for an id of a record, a policy or a transaction."""

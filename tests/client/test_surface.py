@@ -113,7 +113,7 @@ def test_public_methods_are_the_sdks_own(pair: Any) -> None:
     assert public(mine.records) <= public(OfficialRecords)
     assert public(mine.ai) == {"search", "indexes"}
     assert public(mine.ai.indexes) == set(INDEXES) == public(sdk.ai.indexes)
-    assert public(mine) == {"records", "ai", "ping", "aio", "close", "over", "url"}
+    assert public(mine) == {"records", "ai", "ping", "aio", "close", "aclose", "over", "url"}
     for name in ("records", "ai"):
         assert public(getattr(mine.aio, name)) == public(getattr(mine, name))
 

@@ -90,7 +90,15 @@ def test_without_a_token_401_says_what_is_asked_for():
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.json()["statusCode"] == 401
     assert answer.json()["error"] == "Unauthorized"
-    assert ask("GET", "/echo", {"token": TOKEN}).status_code == 401
+
+
+def test_the_header_of_the_javascript_sdk_opens_too():
+    assert ask("GET", "/echo", {"token": TOKEN}).status_code == 200
+    assert ask("GET", "/echo", {"token": TOKEN[:-1]}).status_code == 403
+    assert ask("GET", "/echo", [("token", TOKEN), ("token", "other")]).status_code == 403
+    # What Authorization says counts alone.
+    assert ask("GET", "/echo", {"authorization": "Bearer other", "token": TOKEN}).status_code == 403
+    assert ask("GET", "/echo", {**BEARER, "token": "other"}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ def _check_version(session: Session, command: PatchRecord, row: int) -> None:
             f"the record {command.record_id} was saved by somebody else: it is at version {version},"
             f" not {command.version}",
             record_id=command.record_id,
-            version=version,
+            expected=command.version,
+            found=version,
         )
 
 

@@ -5,7 +5,7 @@ is neither true nor false, which is SQL's NULL. Negation moves down to the
 leaves (De Morgan's laws hold for three values), so that a leaf is always asked
 when it is *true*: "``c`` is greater than 3" or "``c`` is 3 or less", each a
 range that an index on the column can serve. ``$xor`` alone needs the value
-itself; `_Sense` names the three questions.
+itself; `Sense` names the three questions.
 
 How cells lie in a column, and in which order, is said in `values`. Values are
 bound, never spliced; names are not even seen by SQL. SQLite's own text, JSON
@@ -15,36 +15,27 @@ functions registered here, which are given blobs.
 
 from __future__ import annotations
 
-import math
-import reprlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple, TypeGuard
+from typing import Any, Final, NamedTuple
 
-from ...errors import CapabilityError, QueryError
+from ...errors import QueryError
 from ...port import Where
-from .leaves import (
-    Column,
-    Leaf,
-    absent,
-    compare,
-    equal,
-    equal_list,
-    marks,
-    prefix,
-    present,
-    text_test,
-    typed,
-    within,
-)
+from .across import OF_BLOCKS, Across
+from .leaves import Leaf, absent, present
+from .operands import is_list, is_object, listed, text, unknown, wrong
+from .operators import COMPARISONS, IDENTITY, LOGICAL, Kind, kind_by_keys, kind_of
+from .questions import read_question
+from .scopes import Graph, Scope, Totals
 from .terms import ALWAYS, DEEPEST, NEVER, Sense, Term, combined, negated, parity
-from .values import well_formed
 
 MOST_LEVELS: Final = 64
 MOST_CONDITIONS: Final = 10_000
 """SQLite prepares that many in a second, and takes four times as long for twice as many."""
 MOST_VALUES: Final = 30_000
 """SQLite binds 32,766 values to a statement; the rest is left to the query around the filter."""
+MOST_BLOCKS: Final = 500
+"""Conditions across relationships, each as often as SQLite has to read it (`traversals.uses`)."""
 
 
 class Filter(NamedTuple):
@@ -54,33 +45,37 @@ class Filter(NamedTuple):
     params: tuple[object, ...]
 
 
-def compile_where(
-    where: Where, column: Callable[[str], Column | None], *, label: str, id_sql: str, texts_sql: str
-) -> Filter:
+def compile_where(where: Where, scope: Scope, graph: Graph) -> Filter:
     """The condition under which a row of the label's table matches.
 
-    ``column`` is None for a property that the label does not have: it is absent
-    in every row. ``__label`` is decided here. Needs `functions.register` on the connection.
+    ``__label`` is decided here. Needs `functions.register` on the connection.
 
     Raises:
         QueryError: Anything that is no condition, by its place: an unknown operator (R13), an
-            operand of a wrong type; more than 10,000 conditions or 30,000 values; more than 64
-            levels, or a nesting of AND in OR in AND ... (some 40) that SQLite could not parse.
-        CapabilityError: Conditions across relationships; datetimes given by components.
+            operand of a wrong type; more than 10,000 conditions, 30,000 values or 500 related
+            records; more than 64 levels, or a nesting of AND in OR in AND ... (some 40) that
+            SQLite could not parse.
     """
-    compiler = _Compiler(column, label, id_sql, texts_sql)
+    totals = Totals()
+    compiler = _Compiler(scope, graph, totals, None)
     term = compiler.document(where, "where", Sense.HOLDS, 0)
     if term.depth > DEEPEST:
         raise QueryError("where nests AND, OR and XOR in one another too deeply: split the query")
-    if compiler.conditions > MOST_CONDITIONS:
+    if totals.conditions > MOST_CONDITIONS:
         raise QueryError(
-            f"where has {compiler.conditions:,} conditions; at most {MOST_CONDITIONS:,} are possible: "
+            f"where has {totals.conditions:,} conditions; at most {MOST_CONDITIONS:,} are possible: "
             "split the query, or ask for many values of one property with a single $in"
         )
-    if max(compiler.values, len(term.params)) > MOST_VALUES:
+    if max(totals.values, len(term.params)) > MOST_VALUES:
         raise QueryError(
-            f"where gives {compiler.values:,} values, which take {len(term.params):,} parameters; "
+            f"where gives {totals.values:,} values, which take {len(term.params):,} parameters; "
             f"at most {MOST_VALUES:,} are possible: split the query"
+        )
+    if (blocks := compiler.across.blocks) > MOST_BLOCKS:
+        raise QueryError(
+            f"where asks {blocks:,} times for related records or cycles; at most {MOST_BLOCKS:,} times are"
+            " possible (what several hops in either direction ask of records of the same label counts three"
+            " times, inside another one nine times, and so on): split the query"
         )
     return Filter(term.sql, term.params)
 
@@ -88,35 +83,26 @@ def compile_where(
 # -- reading the document ---------------------------------------------------------
 
 
-_LOGICAL = frozenset(("$and", "$or", "$not", "$nor", "$xor"))
-_RANGES = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-_TEXTUAL = frozenset(("$contains", "$startsWith", "$endsWith"))
-_IDENTITY = frozenset(("$eq", "$ne", "$in", "$nin"))
-_COMPARISONS = frozenset(("$exists", "$type")) | _IDENTITY | _TEXTUAL | set(_RANGES)
-_ACROSS = frozenset(("$relation", "$alias", "$cycle"))
-_TYPES = ("string", "number", "boolean", "datetime")
-_COMPONENTS = frozenset(
-    ("$year", "$month", "$day", "$hour", "$minute", "$second", "$millisecond", "$microsecond", "$nanosecond")
-)
-
-
 class _Compiler:
-    """One compilation. Each method gives the term for ``sense``, and names ``place`` in its errors."""
+    """One document's compilation. Each method gives the term for ``sense``; its errors name ``place``."""
 
-    def __init__(
-        self, column: Callable[[str], Column | None], label: str, id_sql: str, texts_sql: str
-    ) -> None:
-        self.column = column
-        self.label = label
-        self.id_sql = id_sql
-        self.texts_sql = texts_sql
-        self.conditions = 0
-        self.values = 0
+    def __init__(self, scope: Scope, graph: Graph, totals: Totals, tables: list[Term] | None) -> None:
+        self.scope = scope
+        self.graph = graph
+        self.totals = totals
+        self.across = Across(scope, graph, totals, tables, self._read)
+
+    def _read(
+        self, scope: Scope, tables: list[Term] | None, document: object, place: str, level: int
+    ) -> tuple[Term, int]:
+        """Another document, inside this one."""
+        inner = _Compiler(scope, self.graph, self.totals, tables)
+        return inner.document(document, place, Sense.HOLDS, level), inner.across.blocks
 
     def document(self, document: object, place: str, sense: Sense, level: int) -> Term:
         """An object whose entries are conditions, all of which must hold."""
-        if not _is_object(document):
-            raise _wrong(place, "an object", document)
+        if not is_object(document):
+            raise wrong(place, "an object", document)
         if not document:
             return NEVER if sense is Sense.FAILS else ALWAYS
         entries = [self._entry(key, value, f"{place}.{key}", sense, level) for key, value in document.items()]
@@ -124,19 +110,25 @@ class _Compiler:
 
     def _entry(self, key: object, value: object, place: str, sense: Sense, level: int) -> Term:
         if not isinstance(key, str):
-            raise _wrong(place, "text as key", key)
-        if key in _LOGICAL:
+            raise wrong(place, "text as key", key)
+        if key in LOGICAL:
             return self._logical(self.document, key, value, place, sense, level)
         if key in ("$id", "__id", "__label"):
             return self._identity(key, value, place, sense)
-        if key in _ACROSS:
-            raise _relationships(place)
-        if key in _COMPARISONS:
+        if key == "$cycle":
+            return self.across.cycle(value, place, sense, level)
+        if key in OF_BLOCKS:
+            raise QueryError(
+                f"{place}: {key} belongs into the block of a related record, as in {{LABEL: {{{key}: ...}}}}"
+            )
+        if key in COMPARISONS:
             raise QueryError(f"{place}: {key} belongs inside a property, as in {{name: {{{key}: ...}}}}")
         if key.startswith("$"):
-            raise _unknown(key, place, {*_LOGICAL, "$id"})
+            raise unknown(key, place, {*LOGICAL, "$id", "$cycle"})
         if key.startswith("__"):
-            raise _unknown(key, place, ("__id", "__label"))
+            raise unknown(key, place, ("__id", "__label"))
+        if is_object(value) and kind_of(value, place) is Kind.BLOCK:
+            return self.across.block(key, value, place, sense, _deeper(level))
         return self._condition(key, value, place, sense, level)
 
     def _logical(
@@ -149,17 +141,15 @@ class _Compiler:
         level: int,
     ) -> Term:
         """``$not`` of one condition, the others of a list, or of an object's entries (trace 12)."""
-        level += 1
-        if level > MOST_LEVELS:
-            raise QueryError(f"where nests deeper than {MOST_LEVELS} levels")
+        level = _deeper(level)
         if operator == "$not":
             return negated(lambda turned: read(operand, place, turned, level), sense)
-        if _is_list(operand):
+        if is_list(operand):
             parts = [(part, f"{place}[{i}]") for i, part in enumerate(operand)]
-        elif _is_object(operand):
+        elif is_object(operand):
             parts = [({key: part}, place) for key, part in operand.items()]
         else:
-            raise _wrong(place, "a list of conditions", operand)
+            raise wrong(place, "a list of conditions", operand)
         if not parts:
             raise QueryError(f"{place}: expected at least one condition, got none")
         if operator == "$xor":
@@ -172,14 +162,18 @@ class _Compiler:
         return negated(combine, sense) if operator == "$nor" else combine(sense)
 
     def _condition(self, name: str, value: object, place: str, sense: Sense, level: int) -> Term:
-        """What one property is asked: a literal, or operators that must all hold."""
-        if not _is_object(value):
+        """What one property is asked: a literal or a datetime, or operators that must all hold."""
+        if not is_object(value):
             return self._comparison(name, "$eq", value, place, sense)
-        _refuse_other_objects(value, place)
+        kind = kind_by_keys(value, place)
+        if kind is Kind.MOMENT:
+            return self._comparison(name, "$eq", value, place, sense)
+        if kind is Kind.BLOCK:
+            raise wrong(place, "what a property is asked: a value or operators", value)
         terms: list[Term] = []
         for key, operand in value.items():
             at = f"{place}.{key}"
-            if key in _LOGICAL:
+            if key in LOGICAL:
                 terms.append(self._logical(partial(self._condition, name), key, operand, at, sense, level))
             else:
                 terms.append(self._comparison(name, key, operand, at, sense))
@@ -189,10 +183,10 @@ class _Compiler:
         if operator in ("$ne", "$nin"):
             positive = "$eq" if operator == "$ne" else "$in"
             return negated(lambda turned: self._comparison(name, positive, operand, place, turned), sense)
-        leaf = self._leaf(operator, operand, place)
-        self.conditions += 1
-        self.values += len(operand) if _is_list(operand) else 1
-        column = self.column(name)
+        leaf: Leaf = read_question(operator, operand, place, self.scope.texts)
+        self.totals.conditions += 1
+        self.totals.values += len(operand) if is_list(operand) else 1
+        column = self.scope.column(name)
         if column is None:
             holds, fails = (ALWAYS if leaf is absent else NEVER, ALWAYS if leaf is present else NEVER)
         else:
@@ -202,131 +196,35 @@ class _Compiler:
             return Term(f"({sql})", holds.params + fails.params)
         return holds if sense is Sense.HOLDS else fails
 
-    def _leaf(self, operator: str, operand: object, place: str) -> Leaf:
-        """What an operator asks of a column, once its operand is known to be fit."""
-        if operator not in _COMPARISONS:
-            raise _unknown(operator, place, _COMPARISONS | _LOGICAL)
-        if operator == "$eq":
-            if _is_list(operand):
-                return partial(equal_list, _scalars(operand, place))
-            return absent if operand is None else partial(equal, _scalar(operand, place))
-        if operator == "$in":
-            if not _is_list(operand):
-                raise _wrong(place, "a list of values", operand)
-            return partial(within, _scalars(operand, place))
-        if operator == "$exists":
-            if not isinstance(operand, bool):
-                raise _wrong(place, "true or false", operand)
-            return present if operand else absent
-        if operator == "$type":
-            if operand not in _TYPES:
-                raise _wrong(place, f"one of {', '.join(_TYPES)}", operand)
-            return partial(typed, str(operand), self.texts_sql)
-        if operator in _TEXTUAL:
-            text = _text(operand, place)
-            if operator == "$contains":
-                return partial(text_test, "contains", text.casefold())
-            return partial(text_test, "ends", text) if operator == "$endsWith" else partial(prefix, text)
-        if isinstance(operand, bool) or not isinstance(operand, (str, int, float)):
-            raise _wrong(place, "a number or text", operand)
-        return partial(compare, _RANGES[operator], _scalar(operand, place))
-
     def _identity(self, key: str, value: object, place: str, sense: Sense) -> Term:
         """Equality and membership of the record's id or label (R26); both are always there."""
-        operators: Mapping[Any, Any] = value if _is_object(value) else {"$eq": value}
+        if self.scope.label is None:
+            raise QueryError(f"{place}: a relationship is asked for its properties; it has no {key}")
+        operators: Mapping[Any, Any] = value if is_object(value) else {"$eq": value}
         if not operators:
-            raise _wrong(place, f"text or one of {_listed(_IDENTITY)}", value)
+            raise wrong(place, f"text or one of {listed(IDENTITY)}", value)
         terms: list[Term] = []
         for operator, operand in operators.items():
             at = f"{place}.{operator}"
-            if operator not in _IDENTITY:
-                raise _unknown(operator, at, _IDENTITY)
+            if operator not in IDENTITY:
+                raise unknown(operator, at, IDENTITY)
             if operator in ("$eq", "$ne"):
-                names = [_text(operand, at)]
-            elif _is_list(operand):
-                names = [_text(name, at) for name in operand]
+                names = [text(operand, at)]
+            elif is_list(operand):
+                names = [text(name, at) for name in operand]
             else:
-                raise _wrong(at, "a list of texts", operand)
-            self.conditions += 1
-            self.values += len(names)
+                raise wrong(at, "a list of texts", operand)
+            self.totals.conditions += 1
+            self.totals.values += len(names)
             wanted = (operator in ("$eq", "$in")) == (sense is not Sense.FAILS)
             if key == "__label":
-                terms.append(ALWAYS if (self.label in names) == wanted else NEVER)
+                terms.append(ALWAYS if (self.scope.label in names) == wanted else NEVER)
             else:
-                word = "IN" if wanted else "NOT IN"
-                terms.append(Term(f"({self.id_sql} {word} ({marks(names)}))", tuple(names)))
+                terms.append(self.scope.is_one_of(names, wanted))
         return combined(terms, "AND", sense)
 
 
-def _refuse_other_objects(value: Mapping[Any, Any], place: str) -> None:
-    """Tell an object of operators from a traversal and from the components of a datetime."""
-    operators = {key for key in value if str(key).startswith("$")} - _ACROSS - {"$id"}
-    names = set(value) - operators
-    if not value or (names and not operators & _COMPARISONS):
-        raise _relationships(place)
-    if names:
-        raise QueryError(
-            f"{place} mixes operators ({_listed(operators)}) with names ({_listed(names)}): "
-            "an object is either what a property is asked, or the conditions of a related record"
-        )
-    if operators <= _COMPONENTS:
-        raise _components(place)
-
-
-# -- operands ---------------------------------------------------------------------
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[Any, Any]]:
-    return isinstance(value, Mapping)
-
-
-def _is_list(value: object) -> TypeGuard[list[Any] | tuple[Any, ...]]:
-    return isinstance(value, (list, tuple))
-
-
-def _scalar(value: object, place: str) -> str | int | float | bool:
-    if isinstance(value, str):
-        return _text(value, place)
-    if isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
-            raise QueryError(f"{place}: expected an integer of at most 64 bits, got {value}")
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    raise _wrong(place, "text, a finite number, true or false", value)
-
-
-def _scalars(values: Sequence[object], place: str) -> list[str | int | float | bool]:
-    return [_scalar(value, place) for value in values]
-
-
-def _text(value: object, place: str) -> str:
-    if not isinstance(value, str):
-        raise _wrong(place, "text", value)
-    if not well_formed(value):
-        raise QueryError(f"{place}: the text holds a lone surrogate, which no stored text does")
-    return value
-
-
-def _wrong(place: str, expected: str, given: object) -> QueryError | CapabilityError:
-    if _is_object(given) and given and set(given) <= _COMPONENTS:
-        return _components(place)
-    return QueryError(f"{place}: expected {expected}, got {reprlib.repr(given)}")
-
-
-def _unknown(operator: object, place: str, known: Iterable[str]) -> QueryError:
-    return QueryError(f"{place}: unknown operator {operator!r}; known here: {_listed(known)}")
-
-
-def _relationships(place: str) -> CapabilityError:
-    return CapabilityError(f"{place}: the embedded store has no conditions across relationships yet")
-
-
-def _components(place: str) -> CapabilityError:
-    return CapabilityError(
-        f"{place}: the embedded store compares datetimes as ISO text, not by components yet"
-    )
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(sorted(map(str, names)))
+def _deeper(level: int) -> int:
+    if level >= MOST_LEVELS:
+        raise QueryError(f"where nests deeper than {MOST_LEVELS} levels")
+    return level + 1

@@ -16,16 +16,23 @@ from typing import Any, Final, TypeGuard
 import orjson
 
 from ...wire.proptypes import looks_like_datetime, value_type
+from .moments import EARLIEST, LATEST, list_keys, moment_key
+from .values import Cell, pack
 
 
 def register(connection: sqlite3.Connection) -> None:
     """Give a connection the functions that compiled filters call."""
-    functions: dict[str, tuple[int, Callable[..., str | bool | None]]] = {
+    functions: dict[str, tuple[int, Callable[..., Cell | None]]] = {
         "rush_contains": (2, _contains),
         "rush_ends": (2, _ends),
         "rush_datetime": (3, _datetime),
         "rush_list_type": (3, _list_type),
         "rush_list_is": (2, _list_is),
+        "rush_moment": (3, _moment_of),
+        "rush_latest": (3, _latest),
+        "rush_earliest": (3, _earliest),
+        "rush_any_moment": (4, _any_moment),
+        "rush_cell": (2, _cell),
         **{f"rush_any_{name}": (2, function) for name, function in _ANY.items()},
     }
     for name, (arguments, function) in functions.items():
@@ -46,6 +53,39 @@ def _datetime(text: object, texts: str | None, name_id: int) -> bool | None:
     if not isinstance(text, bytes):
         return None
     return looks_like_datetime(text.decode()) and not _is_listed(texts, name_id)
+
+
+def _moment_of(text: object, texts: str | None, name_id: int) -> str | None:
+    return moment_key(text.decode()) if isinstance(text, bytes) and _datetime(text, texts, name_id) else None
+
+
+def _latest(cell: object, texts: str | None, name_id: int) -> str | None:
+    keys = _moments(cell, texts, name_id)
+    return None if keys is None else max(keys, default=EARLIEST)
+
+
+def _earliest(cell: object, texts: str | None, name_id: int) -> str | None:
+    keys = _moments(cell, texts, name_id)
+    return None if keys is None else min(keys, default=LATEST)
+
+
+def _any_moment(cell: object, texts: str | None, name_id: int, packed: bytes) -> bool | None:
+    keys = _moments(cell, texts, name_id)
+    return None if keys is None else not _values(packed).isdisjoint(map(_key, keys))
+
+
+def _moments(cell: object, texts: str | None, name_id: int) -> list[str] | None:
+    """The keys of a list of datetimes; None for any other cell."""
+    if not _is_list_cell(cell):
+        return None
+    elements = orjson.loads(cell)
+    return None if elements and _is_listed(texts, name_id) else list_keys(elements)
+
+
+def _cell(data: str | None, name: str) -> Cell | None:
+    """A property of a relationship, as a column would hold it: ``edges.data`` is one JSON object."""
+    value = None if data is None else orjson.loads(data).get(name)
+    return None if value is None else pack(value)
 
 
 def _list_type(cell: object, texts: str | None, name_id: int) -> str | None:

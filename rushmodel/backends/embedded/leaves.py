@@ -57,7 +57,7 @@ def equal_list(elements: Sequence[object], column: Column) -> tuple[Term, Term]:
     if all(isinstance(element, (str, bool)) for element in elements):
         return Term(f"({c} = ?)", (packed,)), Term(f"({c} <> ?)", (packed,))
     # JSON writes 1 and 1.0 differently, and they are equal.
-    same = f"({_lists(c)} AND rush_list_is({c}, ?))"
+    same = f"({lists(c)} AND rush_list_is({c}, ?))"
     return Term(same, (packed,)), Term(f"({c} IS NOT NULL AND NOT {same})", (packed,))
 
 
@@ -127,7 +127,7 @@ def typed(kind: str, texts: str, column: Column) -> tuple[Term, Term]:
         "string": f"({c} >= '' AND {c} < {_NO_TEXT} AND NOT {looks})",
     }[kind]
     if column.lists:
-        holds = f"({holds} OR ({_lists(c)} AND rush_list_type({c}, {texts}, {column.name_id:d}) = '{kind}'))"
+        holds = f"({holds} OR ({lists(c)} AND rush_list_type({c}, {texts}, {column.name_id:d}) = '{kind}'))"
     return Term(holds), Term(f"({c} IS NOT NULL AND NOT {holds})")
 
 
@@ -150,21 +150,21 @@ def _or_element(
         fail_params = params
     if not column.lists:
         return Term(f"({holds})", params), Term(f"({fails})", fail_params)
-    lists, call = _lists(column.sql), f"rush_any_{test}({column.sql}, ?)"
+    a_list, call = lists(column.sql), f"rush_any_{test}({column.sql}, ?)"
     packed = _json(operand)
     return (
-        Term(f"({holds} OR ({lists} AND {call}))", (*params, packed)),
-        Term(f"({fails} OR ({lists} AND NOT {call}))", (*fail_params, packed)),
+        Term(f"({holds} OR ({a_list} AND {call}))", (*params, packed)),
+        Term(f"({fails} OR ({a_list} AND NOT {call}))", (*fail_params, packed)),
     )
 
 
-def _lists(c: str) -> str:
+def lists(c: str) -> str:
     """The cells that begin with ``[``."""
     return f"{c} >= x'5b' AND {c} < x'5c'"
 
 
 def _no_list(column: Column) -> str:
-    return f" AND NOT ({_lists(column.sql)})" if column.lists else ""
+    return f" AND NOT ({lists(column.sql)})" if column.lists else ""
 
 
 def _successor(prefix: str) -> str | None:

@@ -12,6 +12,7 @@ from ...errors import QueryError
 from ...port import CountRecords, FindPage, FindRecords, FoundPage, Order, RecordQuery, StoredRecord, Where
 from .filters import Filter, compile_where
 from .records import Projection, RawRow
+from .scopes import NOWHERE, Scope
 
 if TYPE_CHECKING:
     from .names import Table
@@ -43,7 +44,7 @@ def find_records(session: Session, command: FindRecords) -> list[StoredRecord]:
         return build_records(found_rows(session, query))
     if query.limit is None and not query.offset and not query.order:
         # Rows lie almost in the order of their ids: one pass sorts them here, SQLite would build a tree.
-        table, found = tables[0], filter_of(tables[0], query.where)
+        table, found = tables[0], filter_of(session, tables[0], query.where)
         projection = Projection(session, table, query.properties, query.vectors)
         rows = session.execute(
             f"SELECT {projection.columns} FROM {projection.source} WHERE {found.sql}", found.params
@@ -57,7 +58,7 @@ def find_records(session: Session, command: FindRecords) -> list[StoredRecord]:
 def count_records(session: Session, command: CountRecords) -> int:
     count = 0
     for table in tables_of(session, command.query):
-        found = filter_of(table, command.query.where)
+        found = filter_of(session, table, command.query.where)
         statement = f"SELECT count(*) FROM {_source(table, found)} WHERE {found.sql}"
         count += session.execute(statement, found.params).fetchone()[0]
     return count
@@ -105,7 +106,7 @@ def rows_by_table(session: Session, query: RecordQuery) -> list[tuple[Table, lis
     rows: dict[str, list[tuple[int, str | None]]] = {}
     if query.limit is None and not query.offset:
         for table in tables_of(session, query):
-            found = filter_of(table, query.where)
+            found = filter_of(session, table, query.where)
             statement = f"SELECT t.row, t.texts FROM {_source(table, found)} WHERE {found.sql}"
             rows[table.label] = session.execute(statement, found.params).fetchall()
     else:
@@ -118,7 +119,7 @@ def rows_by_table(session: Session, query: RecordQuery) -> list[tuple[Table, lis
 
 def matching_rows(session: Session, table: Table, where: Where) -> Iterator[tuple[int]]:
     """The rows of all records of a label that match, in no order."""
-    found = filter_of(table, where)
+    found = filter_of(session, table, where)
     return session.execute(f"SELECT t.row FROM {_source(table, found)} WHERE {found.sql}", found.params)
 
 
@@ -132,18 +133,19 @@ def tables_of(session: Session, query: RecordQuery) -> list[Table]:
         tables = session.names.tables()
     if not tables:
         # Where there is nothing to find, what is no condition is still none.
-        compile_where(query.where, lambda name: None, label="", id_sql=_ID, texts_sql="NULL")
+        compile_where(query.where, NOWHERE, session.names)
     return tables
 
 
-def filter_of(table: Table, where: Where) -> Filter:
+def filter_of(session: Session, table: Table, where: Where) -> Filter:
     """The condition over a label's table ``t``, and over the ids' table ``r`` where it asks for ids."""
-    return compile_where(where, table.columns.get, label=table.label, id_sql=_ID, texts_sql="t.texts")
+    scope = Scope(table.label, table.columns.get, "t.row", "t.texts", _ID)
+    return compile_where(where, scope, session.names)
 
 
 def _select(session: Session, table: Table, query: RecordQuery, limit: int | None, offset: int) -> Selection:
     projection = Projection(session, table, query.properties, query.vectors)
-    found = filter_of(table, query.where)
+    found = filter_of(session, table, query.where)
     keys, order = ["t.row"], list[str]()
     for key in _keys(query):
         column = table.columns.get(key.property)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 from ...errors import CapabilityError
 from ...port import (
@@ -64,6 +65,11 @@ class Exchanges:
             CloseCursor: cursors.close,
         }
 
+    @property
+    def knows_server(self) -> bool:
+        """Whether the server has answered before."""
+        return self._server.is_known
+
     def begin(self, command: Command[R]) -> Exchange[R]:
         """The exchange that carries a command out."""
         handler = self._handlers.get(type(command))
@@ -111,6 +117,7 @@ class AsyncRest:
         self._exchanges = Exchanges(address)
         self._transport = AsyncTransport(address, token)
         self._writing: set[asyncio.Future[Any]] = set()
+        self._first: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
         self._timeout = timeout
         self._address = address
 
@@ -121,6 +128,15 @@ class AsyncRest:
         deadline = Deadline(self._timeout)
 
         async def execute(command: Command[R]) -> R:
+            if not self._exchanges.knows_server:
+                # Of many that begin at once the first finds out what the server can do, for all.
+                lock = self._first.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+                async with lock:
+                    if not self._exchanges.knows_server:
+                        return await carry(command)
+            return await carry(command)
+
+        async def carry(command: Command[R]) -> R:
             exchange = arun_exchange(self._transport, self._exchanges.begin(command), deadline)
             if type(command) not in _WHOLE:
                 return await exchange

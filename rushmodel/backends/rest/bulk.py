@@ -67,6 +67,8 @@ def save_many(server: Server, label: str, writes: Sequence[RecordWrite]) -> Exch
         answers.update((yield from _create(server, label, writes, apart, new)))
     except RushModelError as error:
         error.__dict__.setdefault("partly", bool(answers))
+        if answers and isinstance(error, StoreError):
+            error.__dict__["sent"] = True
         raise
     return [answers[index] for index in range(len(writes))]
 

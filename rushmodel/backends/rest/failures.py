@@ -50,10 +50,15 @@ def failure(call: Call, answer: Answer) -> RushModelError:
     if call.route in (routes.GET_RECORD, routes.PATCH_RECORD, routes.PUT_RECORD):
         details["record_id"] = call.ids[0]
     kind = _named(answer)
-    if kind is None:
+    if kind is not None:
+        details |= cast("dict[str, Any]", answer.document).get(routes.DETAILS) or {}
+    else:
         kind = _kind(call, answer.status, said)
         details["status"] = answer.status
-    return kind(f"{call.what}: the server answered {answer.status}: {said or 'nothing more'}", **details)
+    hint = "; is the URL right? RushDB's ends in /api/v1" if kind is ServerError else ""
+    return kind(
+        f"{call.what}: the server answered {answer.status}: {said or 'nothing more'}{hint}", **details
+    )
 
 
 def _named(answer: Answer) -> type[RushModelError] | None:
@@ -75,6 +80,8 @@ def _kind(call: Call, status: int, said: str) -> type[RushModelError]:
         return StoreTimeout
     if status == 409:
         return PolicyExists if route == routes.CREATE_POLICY else ConflictError
+    if status == 404 and said.startswith("Cannot "):
+        return ServerError  # no such address: the URL is another's
     if status == 404:
         missing = "index" in words and ("no " in words or "not found" in words)
         return PolicyMissing if missing or route in _POLICIES or route == routes.SEARCH_VECTORS else NotFound

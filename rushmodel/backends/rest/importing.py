@@ -34,6 +34,9 @@ Row: TypeAlias = "Mapping[str, StoredValue]"
 MOST_ROWS = 1000
 """Rows of an import that still answers with its records (R19)."""
 
+_MOST_BYTES = 24 * 2**20
+"""Of a request, about: `rushmodel serve` takes 64 MiB, and text may double where it is escaped."""
+
 _GRACE = 10.0
 """Seconds to take records back, also where the verb has no time left."""
 
@@ -98,20 +101,46 @@ def import_rows(
     unique: bool = False,
     types: bool = True,
 ) -> Exchange[list[StoredRecord]]:
-    """Import at most `MOST_ROWS` flat rows of one label, then set their vectors; the records, row by row.
+    """Import at most `MOST_ROWS` flat rows of one label with their vectors; the records, row by row.
 
-    Where the vectors cannot be set, new records are taken back; merged ones stay, and saving them
-    again is harmless.
+    To `rushmodel serve` it is one request, all or nothing. To a RushDB server the vectors go after
+    the rows (R8). Where they cannot be set, new records are taken back; merged ones stay, and
+    saving them again is harmless. Rows that are too much for a request go in several.
     """
+    extended = yield from server.extended()
+    half = len(rows) // 2
+    if half and sum(map(_weight, rows, vectors if extended else [()] * len(rows))) > _MOST_BYTES:
+        settings: dict[str, Any] = {
+            "merge_by": merge_by,
+            "rewrite": rewrite,
+            "unique": unique,
+            "types": types,
+        }
+        first = yield from import_rows(server, label, rows[:half], vectors[:half], **settings)
+        try:
+            return first + (yield from import_rows(server, label, rows[half:], vectors[half:], **settings))
+        except RushModelError as error:
+            if merge_by is None:
+                yield from take_back(server, first, error)
+            else:
+                error.__dict__["sent"] = True
+            raise
     what = f"saving {len(rows)} records of {label}"
     by_policy = yield from _by_policy(server, label, vectors, what)
-    unique_by = merge_by if unique and merge_by and (yield from server.extended()) else ()
+    written: Sequence[Mapping[str, Any]] = rows
+    if extended:
+        written = [
+            {**row, "$vectors": inline_vectors(held)} if held else row
+            for row, held in zip(rows, vectors, strict=True)
+        ]
+        by_policy = {}
+    unique_by = merge_by if unique and merge_by and extended else ()
     try:
         answer = yield from server.ask(
             IMPORT_JSON,
             what=what,
             body=import_body(
-                label, rows, merge_by=merge_by, rewrite=rewrite, unique_by=unique_by, types=types
+                label, written, merge_by=merge_by, rewrite=rewrite, unique_by=unique_by, types=types
             ),
             repeatable=merge_by is not None and all(name in row for row in rows for name in merge_by),
         )
@@ -124,11 +153,8 @@ def import_rows(
         for signature, held in by_policy.items():
             ids = [records[place].id for place in held]
             yield from set_vectors(server, signature, ids, list(held.values()))
-            for place in held:
-                record = records[place]
-                if record.version is not None:  # it counts this write, too
-                    records[place] = record._replace(version=record.version + 1)
     except RushModelError as error:
+        error.__dict__["sent"] = True  # of the rows, whatever became of the vectors
         if merge_by is None:
             yield from take_back(server, records, error)
         raise
@@ -332,6 +358,12 @@ def _import_trees(
         made += read_records(answer.data)
         waiting, count = [], 0
     return made
+
+
+def _weight(row: Row, vectors: Sequence[InlineVector]) -> int:
+    """About how many bytes a row takes in a request."""
+    texts = sum(len(value) for value in row.values() if isinstance(value, (str, list)))
+    return texts + 32 * len(row) + sum(12 * _dims(each) for each in vectors)
 
 
 def _dims(vector: InlineVector) -> int:

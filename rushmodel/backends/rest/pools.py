@@ -111,6 +111,23 @@ class LoopPool:
         self._quiet.set()
         self._keeper = _closed_at_the_end(pool, forget)
         self._closing: asyncio.Task[None] | None = None
+        # httpcore looks through all who wait at every request: of a thousand, most wait here.
+        self._turns = asyncio.Semaphore(MOST_CONNECTIONS)
+
+    async def take_turn(self, seconds: float | None) -> bool:
+        """Wait for a connection to be free; False where none is in time."""
+        if not self._turns.locked():
+            await self._turns.acquire()
+            return True
+        try:
+            await asyncio.wait_for(self._turns.acquire(), seconds)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+    def end_turn(self) -> None:
+        """The connection is free again."""
+        self._turns.release()
 
     async def open(self) -> None:
         """Let the loop know what to close."""

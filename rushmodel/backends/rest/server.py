@@ -59,6 +59,11 @@ class Server:
             raise failure(call, answer)
         return answer
 
+    @property
+    def is_known(self) -> bool:
+        """Whether an answer has told what the server is."""
+        return self._extensions is not None
+
     def extended(self) -> Exchange[bool]:
         """Whether the server is `rushmodel serve`; every answer tells, so it is rarely asked."""
         if self._extensions is None:

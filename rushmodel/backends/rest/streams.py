@@ -162,7 +162,7 @@ class AsyncStream(httpcore.AsyncNetworkStream):
 
 
 class _Request:
-    """A request as httpcore writes it, head and body apart and an empty end, put together again if it is small.
+    """A request as httpcore writes it, head and body apart and an empty end, put together if it is small.
 
     A server is woken once then, not twice, and over TLS there is one record.
     """

@@ -158,20 +158,30 @@ class AsyncTransport:
         if deadline.over():
             raise self._reader.late(call, deadline, sent=False)
         connections = await self._connections()
-        with connections.use() as pool:
+        if not await connections.take_turn(deadline.left()):
+            raise self._reader.late(call, deadline, sent=False)
+        try:
+            with connections.use() as pool:
+                return await self._use(pool, call, deadline, repeated=repeated)
+        finally:
+            connections.end_turn()
+
+    async def _use(
+        self, pool: httpcore.AsyncConnectionPool, call: Call, deadline: Deadline, *, repeated: bool
+    ) -> Answer:
+        try:
+            response = await pool.handle_async_request(self._letters.request(call, deadline))
             try:
-                response = await pool.handle_async_request(self._letters.request(call, deadline))
-                try:
-                    body = Body(response.headers)
-                    async for piece in response.aiter_stream():
-                        body.add(piece)
-                    document = body.whole()
-                except Unreadable as error:
-                    raise self._reader.nonsense(call, response.status, str(error)) from None
-                finally:
-                    await response.aclose()
-            except TROUBLE as error:
-                raise self._reader.failed(call, deadline, error) from error
+                body = Body(response.headers)
+                async for piece in response.aiter_stream():
+                    body.add(piece)
+                document = body.whole()
+            except Unreadable as error:
+                raise self._reader.nonsense(call, response.status, str(error)) from None
+            finally:
+                await response.aclose()
+        except TROUBLE as error:
+            raise self._reader.failed(call, deadline, error) from error
         return self._reader.answer(call, response.status, response.headers, document, repeated=repeated)
 
     async def _connections(self) -> LoopPool:
