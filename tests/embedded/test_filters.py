@@ -792,9 +792,9 @@ def equal(one, other):
 
 def moment(text):
     """Seconds since the year 1, exactly."""
-    whole, fraction, sign, hours, minutes = re.fullmatch(
-        r"(\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d)?)(\.\d+)?(?:Z|([+-])(\d\d):?(\d\d))?", text
-    ).groups()
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d)?)(\.\d+)?(?:Z|([+-])(\d\d):?(\d\d))?", text)
+    assert found is not None
+    whole, fraction, sign, hours, minutes = found.groups()
     local = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S" if "T" in whole else "%Y-%m-%d") - datetime.min
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
     return Fraction(round((local - offset).total_seconds())) + Fraction(f"0{fraction or ''}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -188,7 +189,7 @@ def test_r30_the_condition_on_a_relationship_holds_for_every_step(hops):
 
 def test_paths_without_a_maximum_have_at_most_ten_steps():
     world = World([("A", {"n": n}) for n in range(13)], [(n, n + 1, "R", None) for n in range(12)])
-    last = {"A": {"$relation": {"direction": "out", "hops": {"min": 1}}, "n": 12}}
+    last: dict[str, Any] = {"A": {"$relation": {"direction": "out", "hops": {"min": 1}}, "n": 12}}
     assert world.find("A", last) == list(range(2, 12))
     last["A"]["$relation"]["hops"] = {"min": 9}
     assert world.find("A", last) == [2, 3]
@@ -405,6 +406,7 @@ def test_what_is_accepted_sqlite_can_parse(hops, wrap, leaf):
 def compiled_unless_too_deep(world, where):
     names = Names(world.store.backend._file.connection())
     table = names.table("P")
+    assert table is not None
     assert table.sql == "r1"
     try:
         return compile_where(where, Scope("P", table.columns.get, "t.row", "t.texts", "r.id"), names)
