@@ -104,7 +104,9 @@ def _converted(value: object) -> Float32:
     if isinstance(value, (str, bytes, bytearray)):
         raise ValueError(f"expected a row of numbers, got {type(value).__name__}")
     wide: np.ndarray[Any, Any]
-    if hasattr(value, "__array__"):
+    if type(value) in (list, tuple):  # what JSON holds; to ask them for what they offer takes as long again
+        wide = _from_sequence(cast("Sequence[Any]", value))
+    elif hasattr(value, "__array__"):
         mask = getattr(value, "mask", None)
         if mask is not None and np.any(mask):
             raise ValueError("expected numbers, got a masked array in which some are missing")
