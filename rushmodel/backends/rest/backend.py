@@ -53,8 +53,8 @@ _Handler: TypeAlias = "Callable[[Server, Any], Exchange[Any]]"
 class Exchanges:
     """Commands as exchanges with one server, whoever carries them out."""
 
-    def __init__(self, address: Address) -> None:
-        self._server = Server(address.url)
+    def __init__(self) -> None:
+        self._server = Server()
         cursors = Cursors()
         self._handlers: dict[type[Command[Any]], _Handler] = {
             **_HANDLERS,
@@ -86,7 +86,7 @@ class RestBackend:
     """
 
     def __init__(self, address: Address, token: Token, *, timeout: float | None) -> None:
-        self._exchanges = Exchanges(address)
+        self._exchanges = Exchanges()
         self._transport = Transport(address, token)
         self._timeout = timeout
         self._address = address
@@ -114,7 +114,7 @@ class AsyncRest:
     """The same server, used from event loops: each has connections of its own."""
 
     def __init__(self, address: Address, token: Token, *, timeout: float | None) -> None:
-        self._exchanges = Exchanges(address)
+        self._exchanges = Exchanges()
         self._transport = AsyncTransport(address, token)
         self._writing: set[asyncio.Future[Any]] = set()
         self._first: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

@@ -18,11 +18,12 @@ from ...errors import RecordGone, RushModelError, StoreError
 from ...port import RecordQuery, RecordWrite, StoredRecord, Written
 from .begun import Begun
 from .calls import Exchange
-from .importing import MOST_ROWS, import_rows, take_back
-from .keeping import check_texts, inline
+from .importing import import_rows, take_back
+from .keeping import check_texts, given, takes_vectors
 from .reading import find_all, get_records_by_id
 from .saving import key_of, save_one, several, upsert_over, written_by_key
 from .server import Server
+from .trees import MOST_ROWS
 
 _KEYS_A_QUERY = 200
 _ONE_BY_ONE = "one by one"
@@ -105,9 +106,10 @@ def _create(
 
 def _group(label: str, write: RecordWrite, extended: bool) -> str | tuple[str, ...]:
     """The merge key by which a write can be imported, () for a new record; or that it cannot be."""
-    takes = any(vector is None for _, vector in write.vectors)
     if write.record_id is not None:
-        plain = not (takes or write.remove or write.guards or write.key) and write.version is None
+        plain = (
+            not (takes_vectors(write) or write.remove or write.guards or write.key) and write.version is None
+        )
         identified = write.merge_by and all(name in write.known for name in write.merge_by)
         present = all(
             signature.property in write.data or signature.property in write.known
@@ -171,15 +173,14 @@ def _read_before(
 
 def _depends(write: RecordWrite) -> bool:
     """Whether what an upsert does depends on what is stored."""
-    takes = any(vector is None for _, vector in write.vectors)
-    return write.record_id is None and bool(write.guards or write.remove or takes)
+    return write.record_id is None and bool(write.guards or write.remove or takes_vectors(write))
 
 
 def _is_special(write: RecordWrite, stored: StoredRecord | None) -> bool:
     """Whether an upsert of a stored record is more than merging properties and setting vectors."""
     if stored is None:
         return False
-    if any(vector is None for _, vector in write.vectors):
+    if takes_vectors(write):
         return True
     if any(name in stored.data for name in write.remove):
         return True
@@ -213,10 +214,7 @@ def _import(
         else writes[index].data
         for index in indexes
     ]
-    vectors = [
-        inline({signature: vector for signature, vector in writes[index].vectors if vector is not None})
-        for index in indexes
-    ]
+    vectors = [given(writes[index]) for index in indexes]
     try:
         records = yield from import_rows(server, label, rows, vectors, merge_by=key or None, unique=True)
     except RushModelError as error:

@@ -27,20 +27,16 @@ from .calls import Exchange
 from .keeping import without_text
 from .reading import find_all
 from .server import Server, ids_condition
+from .trees import MOST_ROWS, import_trees, trees_of
 from .upserting import set_vectors
 
 Row: TypeAlias = "Mapping[str, StoredValue]"
-
-MOST_ROWS = 1000
-"""Rows of an import that still answers with its records (R19)."""
 
 _MOST_BYTES = 24 * 2**20
 """Of a request, about: `rushmodel serve` takes 64 MiB, and text may double where it is escaped."""
 
 _GRACE = 10.0
 """Seconds to take records back, also where the verb has no time left."""
-
-_DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
 
 
 def import_records(server: Server, command: ImportRecords) -> Exchange[list[StoredRecord]]:
@@ -81,8 +77,8 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
                     types=not any(row.texts for row in part),
                 )
         else:
-            for label, trees in _trees(rows):
-                made += yield from _import_trees(server, label, trees, command)
+            for label, trees in trees_of(rows):
+                made += yield from import_trees(server, label, trees, command)
     except RushModelError as error:
         if merge_by is None:
             yield from take_back(server, made, error)
@@ -120,6 +116,8 @@ def import_rows(
         try:
             return first + (yield from import_rows(server, label, rows[half:], vectors[half:], **settings))
         except RushModelError as error:
+            if "index" in vars(error):  # of the row in this half
+                vars(error)["index"] += half
             if merge_by is None:
                 yield from take_back(server, first, error)
             else:
@@ -305,59 +303,6 @@ def _runs(rows: Sequence[ImportRow]) -> list[tuple[int, int]]:
             runs.append((start, at))
             start = at
     return runs
-
-
-def _trees(rows: Sequence[ImportRow]) -> list[tuple[str, list[tuple[dict[str, Any], int]]]]:
-    """Rows put together again, by the label of their roots: each tree, and how many rows it has."""
-    nodes: list[dict[str, Any]] = []
-    sizes = [1] * len(rows)
-    for row in rows:
-        node: dict[str, Any] = dict(row.data)
-        if row.vectors:
-            node["$vectors"] = inline_vectors(row.vectors)
-        nodes.append(node)
-        if row.parent is not None:
-            nodes[row.parent].setdefault(row.label, []).append(node)
-    for place in range(len(rows) - 1, -1, -1):
-        parent = rows[place].parent
-        if parent is not None:
-            sizes[parent] += sizes[place]
-    roots: list[tuple[str, list[tuple[dict[str, Any], int]]]] = []
-    for row, node, size in zip(rows, nodes, sizes, strict=True):
-        if row.parent is None:
-            if not roots or roots[-1][0] != row.label:
-                roots.append((row.label, []))
-            roots[-1][1].append((node, size))
-    return roots
-
-
-def _import_trees(
-    server: Server, label: str, trees: Sequence[tuple[dict[str, Any], int]], command: ImportRecords
-) -> Exchange[list[StoredRecord]]:
-    """Import trees, as many in a request as have at most `MOST_ROWS` records together."""
-    relationship = None if command.relationship == _DEFAULT_RELATIONSHIP else command.relationship
-    made: list[StoredRecord] = []
-    waiting, count = list[dict[str, Any]](), 0
-    for at, (tree, size) in enumerate(trees):
-        waiting.append(tree)
-        count += size
-        if at + 1 < len(trees) and count + trees[at + 1][1] <= MOST_ROWS:
-            continue
-        answer = yield from server.ask(
-            IMPORT_JSON,
-            what=f"importing {count} records",
-            body=import_body(
-                label,
-                waiting,
-                merge_by=command.merge_by,
-                rewrite=command.rewrite,
-                relationship=relationship,
-                types=not any(row.texts for row in command.rows),
-            ),
-        )
-        made += read_records(answer.data)
-        waiting, count = [], 0
-    return made
 
 
 def _weight(row: Row, vectors: Sequence[InlineVector]) -> int:

@@ -40,6 +40,16 @@ def to_send_along(
     return inline({signature: known[signature] for signature in held if known.get(signature) is not None})
 
 
+def takes_vectors(write: RecordWrite) -> bool:
+    """Whether a write takes a vector away."""
+    return any(vector is None for _, vector in write.vectors)
+
+
+def given(write: RecordWrite) -> tuple[InlineVector, ...]:
+    """The vectors that a write sets."""
+    return inline({signature: vector for signature, vector in write.vectors if vector is not None})
+
+
 def inline(vectors: Vectors) -> tuple[InlineVector, ...]:
     """Vectors as records carry them; the policy is named in full."""
     return tuple(

@@ -8,7 +8,7 @@ from ...port import Order, StoredRecord
 from ...wire.bodies import query_body
 from ...wire.documents import read_records
 from ...wire.routes import FIND_RECORDS
-from .calls import Exchange
+from .calls import Answer, Exchange
 from .conditions import Plain
 from .server import Server
 
@@ -16,7 +16,7 @@ MOST = 1000
 """Records a page may have (R16)."""
 
 
-_FARTHEST = 2**53
+FARTHEST = 2**53
 """No store has so many records, and no server can count so far."""
 
 
@@ -37,7 +37,7 @@ class Pages:
         self._position = offset
         self._last: str | None = None
         self._seen: set[str] = set()
-        self._over = limit == 0 or offset >= _FARTHEST
+        self._over = limit == 0 or offset >= FARTHEST
         # Sorted by id alone, whatever is not after the last one was seen: no need to know them all.
         self._by_id = not order
 
@@ -79,12 +79,17 @@ class Pages:
         return fresh
 
     def _page(self, server: Server, skip: int, limit: int) -> Exchange[list[StoredRecord]]:
-        body = query_body(self._plain.labels, self._plain.where, self._order, limit=limit, skip=skip)
-        what = f"finding records of {', '.join(self._plain.labels) or 'any label'}"
-        answer = yield from server.ask(FIND_RECORDS, what=what, body=body, repeatable=True)
+        answer = yield from ask_page(server, self._plain, self._order, limit, skip)
         return read_records(answer.data)
 
     def _was_seen(self, record: StoredRecord) -> bool:
         if self._by_id:
             return self._last is not None and record.id <= self._last
         return record.id in self._seen
+
+
+def ask_page(server: Server, plain: Plain, order: Sequence[Order], limit: int, skip: int) -> Exchange[Answer]:
+    """One page of what a query finds, and its total."""
+    body = query_body(plain.labels, plain.where, order, limit=limit, skip=skip)
+    what = f"finding records of {', '.join(plain.labels) or 'any label'}"
+    return (yield from server.ask(FIND_RECORDS, what=what, body=body, repeatable=True))

@@ -23,10 +23,10 @@ from ...port import (
 from ...wire.bodies import query_body
 from ...wire.documents import read_record, read_records, read_vectors, signature_document
 from ...wire.routes import FIND_RECORDS, GET_RECORD, GET_VECTORS
-from .calls import Answer, Exchange
+from .calls import Exchange
 from .conditions import Plain, server_queries
 from .ordering import in_order
-from .paging import MOST, Pages
+from .paging import MOST, Pages, ask_page
 from .server import Server, ids_condition
 
 
@@ -82,7 +82,7 @@ def find_page(server: Server, command: FindPage) -> Exchange[FoundPage]:
     query = command.query
     queries = server_queries(query)
     if len(queries) == 1 and query.limit is not None and 1 <= query.limit <= MOST:
-        answer = yield from _page(server, queries[0], query, query.limit, query.offset)
+        answer = yield from ask_page(server, queries[0], query.order, query.limit, query.offset)
         records = yield from finished(server, query, read_records(answer.data))
         return FoundPage(records, answer.total)
     records = yield from find_records(server, FindRecords(query))
@@ -95,7 +95,7 @@ def count_records(server: Server, command: CountRecords) -> Exchange[int]:
     if not queries:
         return 0
     if len(queries) == 1:
-        return (yield from _page(server, queries[0], RecordQuery(()), 1, 0)).total
+        return (yield from ask_page(server, queries[0], (), 1, 0)).total
     return len((yield from _united(server, query.replaced(order=(), limit=None), queries)))
 
 
@@ -172,12 +172,6 @@ def with_vectors(
         )
         held.update(read_vectors(each) for each in answer.data)
     return [each._replace(vectors=held.get(each.id, {})) for each in records]
-
-
-def _page(server: Server, plain: Plain, query: RecordQuery, limit: int, skip: int) -> Exchange[Answer]:
-    body = query_body(plain.labels, plain.where, query.order, limit=limit, skip=skip)
-    what = f"finding records of {', '.join(plain.labels) or 'any label'}"
-    return (yield from server.ask(FIND_RECORDS, what=what, body=body, repeatable=True))
 
 
 def _united(server: Server, query: RecordQuery, queries: Sequence[Plain]) -> Exchange[list[StoredRecord]]:

@@ -29,8 +29,10 @@ from .keeping import (
     check_carried,
     check_present,
     check_texts,
+    given,
     inline,
     stale_signatures,
+    takes_vectors,
     to_send_along,
 )
 from .reading import find_all, get_record
@@ -86,7 +88,7 @@ def key_of(label: str, write: RecordWrite) -> dict[str, StoredValue]:
 
 def needs_reading(server: Server, write: RecordWrite) -> Exchange[bool]:
     """Whether a new record with a key can only be written once it is known what is stored under the key."""
-    if write.guards or write.remove or any(vector is None for _, vector in write.vectors):
+    if write.guards or write.remove or takes_vectors(write):
         return True
     if any(signature.property not in write.data for signature, _ in write.vectors):
         return not (yield from server.extended())
@@ -114,8 +116,7 @@ def _create(server: Server, label: str, write: RecordWrite) -> Exchange[Written]
         yield from server.extended()
     ):
         check_present(label, write, {})
-    vectors = inline({signature: vector for signature, vector in write.vectors if vector is not None})
-    body = record_body(label, write.data, vectors)
+    body = record_body(label, write.data, given(write))
     answer = yield from server.ask(CREATE_RECORD, what=f"creating a record of {label}", body=body)
     record = read_record(answer.data)
     return Written(record.id, record.version, created=True)
@@ -144,7 +145,7 @@ def upsert_over(
         return written_by_key(write, read_record(answer.data))
     fresh = frozenset(signature for signature, _ in write.vectors)
     dropped = yield from stale_signatures(server, label, write.guards, stored, fresh)
-    gone = dropped or any(vector is None for _, vector in write.vectors)
+    gone = dropped or takes_vectors(write)
     remove = tuple(name for name in write.remove if name in data)
     if gone or remove:
         vectors = {**dict(write.vectors), **dict.fromkeys(dropped)}
@@ -160,13 +161,12 @@ def _merge(
     server: Server, label: str, write: RecordWrite, data: Mapping[str, StoredValue], key: tuple[str, ...]
 ) -> Exchange[Answer]:
     """An upsert that merges; it may be sent twice."""
-    vectors = inline({signature: vector for signature, vector in write.vectors if vector is not None})
     unique_by = key if (yield from server.extended()) else ()
     return (
         yield from server.ask(
             CREATE_RECORD,
             what=f"saving a record of {label}",
-            body=record_body(label, data, vectors, merge_by=key, unique_by=unique_by),
+            body=record_body(label, data, given(write), merge_by=key, unique_by=unique_by),
             repeatable=True,
         )
     )
@@ -181,7 +181,7 @@ def _change(server: Server, label: str, write: RecordWrite) -> Exchange[Written]
         check_present(label, write, {**write.known, **write.data})
     if write.key and not extended:
         yield from _check_key(server, label, write, record_id)
-    takes = any(vector is None for _, vector in write.vectors)
+    takes = takes_vectors(write)
     for attempt in range(_TRIES):
         stored: StoredRecord | None = None
         if write.guards or write.remove:

@@ -14,11 +14,9 @@ from ...wire.documents import read_records
 from ...wire.routes import SEARCH_VECTORS
 from .calls import Exchange
 from .conditions import server_queries
+from .paging import FARTHEST, MOST
 from .reading import count_records, finished
 from .server import Server
-
-_PAGE = 1000
-_FARTHEST = 2**53
 
 
 def search_vectors(server: Server, command: SearchVectors) -> Exchange[list[StoredRecord]]:
@@ -74,8 +72,8 @@ def _search(
     """One search, in pages where it is for many hits."""
     hits: list[StoredRecord] = []
     while True:
-        size = _PAGE if limit is None else min(_PAGE, limit - len(hits))
-        if size <= 0 or skip >= _FARTHEST:
+        size = MOST if limit is None else min(MOST, limit - len(hits))
+        if size <= 0 or skip >= FARTHEST:
             return hits
         body = search_body(
             signature.label, signature, command.vector, where, limit=size, skip=skip + len(hits)

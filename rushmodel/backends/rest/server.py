@@ -21,9 +21,7 @@ class Server:
     again.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        """For messages."""
+    def __init__(self) -> None:
         self._extensions: bool | None = None
         self._ids: dict[Signature, str] = {}
 
