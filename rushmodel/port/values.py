@@ -211,6 +211,8 @@ class RecordQuery(Value):
     ``labels`` empty means any. ``order`` empty means by ascending id; ids break
     ties. ``properties`` None means all. ``vectors`` are read along, by signature.
     ``scalars`` are properties that never hold a list; a server needs to know (R25).
+    ``related_to`` is the id of a record: only those that a relationship, of any type and either way,
+    connects with it.
     """
 
     labels: tuple[str, ...]
@@ -221,3 +223,4 @@ class RecordQuery(Value):
     properties: tuple[str, ...] | None = None
     vectors: tuple[Signature, ...] = ()
     scalars: frozenset[str] = frozenset()
+    related_to: str | None = None
