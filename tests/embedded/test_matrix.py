@@ -9,12 +9,33 @@ import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
+from rushmodel.backends.embedded import matrix as module
+from rushmodel.backends.embedded.kernels import int8_dots
 from rushmodel.backends.embedded.matrix import VectorMatrix
+from rushmodel.backends.embedded.quantised import Quantised
 from rushmodel.errors import VectorError
 
 SIMILARITIES = ("cosine", "euclidean")
+
+
+@pytest.fixture(autouse=True, scope="module", params=["as it comes", "eight bits"])
+def scan(request):
+    """Everything here holds whichever scan finds the candidates, also for rows too few to be worth it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "eight bits":
+            if int8_dots() is None:
+                pytest.skip("numkong has no fast int8 kernel for this processor")
+            patch.setattr(module, "_WORTH_IT", 0)
+            patch.setattr(module, "_FEW", 3)
+        yield request.param
 
 
 def ids(rows):
@@ -295,6 +316,7 @@ def test_many_candidates_are_scored_in_little_memory():
     vectors[:, 0] += np.arange(20_000, dtype=np.float32) * np.float32(1e-7)
     matrix = filled("cosine", vectors)
     query = vectors[0].copy()
+    matrix.nearest(query, 5)
     tracemalloc.start()
     found = matrix.nearest(query, 5)
     _, peak = tracemalloc.get_traced_memory()
@@ -304,6 +326,59 @@ def test_many_candidates_are_scored_in_little_memory():
     assert len(found) == 5
     assert {row for row, _ in found} <= set(order[:100].tolist())
     assert peak < 10_000_000
+
+
+# -- eight bits -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@settings(max_examples=300, deadline=None)
+@given(collections(), st.sampled_from([1.0, 1e-15, 1e15, 1e30]))
+def test_the_bounds_hold(similarity, collection, scale):
+    """The value that eight bits give is off by no more than they say, for every row."""
+    _, vectors, query = collection
+    with np.errstate(over="ignore", under="ignore"):
+        vectors = [floats(np.asarray(vector) * np.float32(scale)) for vector in vectors]
+    vectors = [
+        each for each in vectors if np.isfinite(each).all() and (each.any() or similarity == "euclidean")
+    ]
+    assume(vectors and query.any())
+    held = floats(vectors)
+    wide, exact = held.astype(float), query.astype(float)
+    squares, square = (wide**2).sum(axis=1), float((exact**2).sum())
+    dots = int8_dots()
+    assume(dots is not None)
+    rows = Quantised(held.shape[1], similarity, dots)
+    rows.reserve(len(held), 0)
+    rows.put(np.arange(len(held)), held, np.sqrt(squares))
+    value, error = rows.bounds(exact, square, squares, None, len(held))
+    for each, given_value, given_error in zip(wide.tolist(), value.tolist(), error.tolist(), strict=True):
+        if similarity == "euclidean":
+            truth = -math.fsum((a - b) ** 2 for a, b in zip(each, exact.tolist(), strict=True))
+        else:
+            dot = math.fsum(a * b for a, b in zip(each, exact.tolist(), strict=True))
+            truth = dot / math.sqrt(math.fsum(a * a for a in each)) / math.sqrt(square)
+        assert abs(given_value - truth) <= given_error
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_eight_bits_leave_few_candidates(similarity, monkeypatch):
+    """Of 20,000 clustered vectors a hundred or two are looked at again: the scan is worth something."""
+    if int8_dots() is None:
+        pytest.skip("numkong has no fast int8 kernel for this processor")
+    generator = np.random.default_rng(5)
+    centres = generator.standard_normal((50, 128))
+    vectors = floats(
+        centres[generator.integers(0, 50, 20_000)] + 0.7 * generator.standard_normal((20_000, 128))
+    )
+    matrix, looked_at = filled(similarity, vectors), []
+    scores = matrix._scores
+    monkeypatch.setattr(
+        matrix, "_scores", lambda places, *rest: looked_at.append(len(places)) or scores(places, *rest)
+    )
+    for query in vectors[:20] + generator.standard_normal((20, 128)).astype(np.float32) * np.float32(0.1):
+        matrix.nearest(query, 10)
+    assert np.median(looked_at) < 400
 
 
 # -- writes -----------------------------------------------------------------------
@@ -387,5 +462,7 @@ class Matrices(RuleBasedStateMachine):
         assert len(self.matrix) == len(self.held)
 
 
-TestMatrices = Matrices.TestCase
-TestMatrices.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+def test_matrices_agree_with_a_dictionary():
+    run_state_machine_as_test(
+        Matrices, settings=settings(max_examples=120, stateful_step_count=25, deadline=None)
+    )

@@ -9,17 +9,19 @@ import numpy.typing as npt
 
 from ...errors import VectorError
 from ...port import Float32, Similarity
+from .kernels import int8_dots
+from .quantised import LARGEST, SMALLEST, Quantised
+from .rowplaces import NOWHERE, Places, RowPlaces, Rows
 
-Rows: TypeAlias = npt.NDArray[np.int64]
 _Float64: TypeAlias = npt.NDArray[np.float64]
-_Positions: TypeAlias = npt.NDArray[np.intp]
 
 
 class VectorMatrix:
     """Row ids and their vectors, which are finite, and under cosine not zero.
 
     Holds ``capacity`` x ``dims`` float32, C-contiguous, of which the first
-    ``len(matrix)`` count; beside it row ids (int64) and squared norms (float64).
+    ``len(matrix)`` count; beside it row ids (int64) and squared norms (float64), and from
+    `_WORTH_IT` numbers on the same vectors in eight bits (`quantised`), which are scanned first.
     The caller sees to it that nobody writes while another reads or writes.
     """
 
@@ -30,8 +32,8 @@ class VectorMatrix:
         self._vectors: Float32 = np.empty((0, dims), dtype=np.float32)
         self._squares: _Float64 = np.empty(0, dtype=np.float64)
         self._rows: Rows = np.empty(0, dtype=np.int64)
-        self._positions: dict[int, int] = {}
-        self._sorted: tuple[Rows, _Positions] | None = None
+        self._places = RowPlaces()
+        self._quantised: Quantised | None = None
 
     def __len__(self) -> int:
         return self._count
@@ -52,37 +54,45 @@ class VectorMatrix:
         if bad.any():
             row = int(rows[int(np.argmax(bad))])
             raise VectorError(f"the vector of row {row} is zero or not finite", row=row)
-        last = {row: i for i, row in enumerate(rows.tolist())}
-        if len(last) < len(rows):
+        if len(np.unique(rows)) < len(rows):
+            last = {row: i for i, row in enumerate(rows.tolist())}
             kept = np.fromiter(last.values(), dtype=np.intp, count=len(last))
-            vectors, squares = vectors[kept], squares[kept]
-        fresh = [row for row in last if row not in self._positions]
-        self._reserve(self._count + len(fresh))
-        self._positions.update(zip(fresh, range(self._count, self._count + len(fresh)), strict=True))
-        self._count += len(fresh)
-        places = np.fromiter((self._positions[row] for row in last), dtype=np.intp, count=len(last))
+            rows, vectors, squares = rows[kept], vectors[kept], squares[kept]
+        places = self._places.find(rows)
+        fresh = places == NOWHERE
+        added = int(np.count_nonzero(fresh))
+        self._reserve(self._count + added)
+        places[fresh] = np.arange(self._count, self._count + added)
+        self._count += added
         self._vectors[places] = vectors
         self._squares[places] = squares
-        self._rows[places] = np.fromiter(last, dtype=np.int64, count=len(last))
-        if fresh:
-            self._sorted = None
+        self._rows[places] = rows
+        if self._quantised is not None:
+            self._quantised.put(places, vectors, np.sqrt(squares))
+        if added:
+            self._places.put(rows[fresh], places[fresh])
 
     def drop(self, rows: Rows) -> None:
         """Remove rows; the last ones move into the gaps. Rows that are not held are ignored."""
-        gone = [place for row in rows.tolist() if (place := self._positions.pop(row, None)) is not None]
-        if not gone:
+        rows = np.unique(rows)
+        places = self._places.find(rows)
+        held = places != NOWHERE
+        rows, gone = rows[held], places[held]
+        if not len(gone):
             return
         count = self._count - len(gone)
-        holes = [place for place in gone if place < count]
+        holes = gone[gone < count]
         staying = np.ones(len(gone), dtype=np.bool_)
-        staying[[place - count for place in gone if place >= count]] = False
+        staying[gone[gone >= count] - count] = False
         movers = count + np.flatnonzero(staying)
+        self._places.drop(rows)
         self._vectors[holes] = self._vectors[movers]
         self._squares[holes] = self._squares[movers]
         self._rows[holes] = self._rows[movers]
-        self._positions.update(zip(self._rows[holes].tolist(), holes, strict=True))
+        if self._quantised is not None:
+            self._quantised.move(holes, movers)
+        self._places.put(self._rows[holes], holes)
         self._count = count
-        self._sorted = None
 
     def nearest(
         self, query: Float32, k: int, *, among: Rows | None = None, without: int | None = None
@@ -91,6 +101,9 @@ class VectorMatrix:
 
         The score is (1 + cos) / 2 or 1 / (1 + d^2), in float64. ``among`` holds the rows
         that survived a filter, in any order, those not held included; ``without`` is a row to leave out.
+
+        Of many rows a scan in eight bits finds the few that can be among the nearest, as `quantised`
+        proves; where these are still many, or rows were few, float32 does the same:
 
         How the answer comes to be exact though the scan is float32. Let u = 2^-24, and
         gamma(d) = d u / (1 - d u). A float32 product of d numbers, summed in whatever order, with
@@ -123,14 +136,12 @@ class VectorMatrix:
         searched = None if among is None else self._found(among)
         total = self._count if searched is None else len(searched)
         # One more, so that the row left out takes nobody's place.
-        wanted = min(k + (without in self._positions), total)
+        left_out = without is not None and self._places.find(np.array([without]))[0] != NOWHERE
+        wanted = min(k + left_out, total)
         if k <= 0 or wanted <= 0:
             return []
         if wanted < total:
-            lower, upper = self._bounds(query, wide, square, searched)
-            floor = np.partition(lower, total - wanted)[total - wanted]
-            close = np.flatnonzero(upper >= floor)
-            places = close if searched is None else searched[close]
+            places = self._close(query, wide, square, searched, wanted)
         else:
             places = np.arange(total) if searched is None else searched
         scores = self._scores(places, wide, square)
@@ -151,25 +162,49 @@ class VectorMatrix:
         squares[:held] = self._squares[:held]
         rows[:held] = self._rows[:held]
         self._vectors, self._squares, self._rows = vectors, squares, rows
+        if self._quantised is not None:
+            self._quantised.reserve(capacity, held)
 
-    def _found(self, rows: Rows) -> _Positions:
+    def _found(self, rows: Rows) -> Places:
         """Where those of the rows that are held lie, ascending, each once."""
-        if self._sorted is None:
-            order = np.argsort(self._rows[: self._count], kind="stable")
-            self._sorted = self._rows[order], order
-        ordered, order = self._sorted
-        if not len(ordered):
-            return order
-        at = np.searchsorted(ordered, rows)
-        at[at == len(ordered)] = 0
-        held = np.zeros(len(ordered), dtype=np.bool_)
-        held[order[at[ordered[at] == rows]]] = True
+        places = self._places.find(rows)
+        held = np.zeros(self._count, dtype=np.bool_)
+        held[places[places != NOWHERE]] = True
         return np.flatnonzero(held)
 
+    def _close(
+        self, query: Float32, wide: _Float64, square: float, places: Places | None, wanted: int
+    ) -> Places:
+        """Those of the rows at ``places`` (None: all) that can be among the ``wanted`` best."""
+        count = self._count if places is None else len(places)
+        quantised = self._in_eight_bits() if count * self.dims >= _WORTH_IT else None
+        if quantised is not None:
+            squares = self._squares[: self._count] if places is None else self._squares[places]
+            value, error = quantised.bounds(wide, square, squares, places, self._count)
+            close = _reaching(value, error, wanted)
+            places = close if places is None else places[close]
+            if len(places) <= max(_FEW, 4 * wanted):
+                return places
+        value, error = self._bounds(query, wide, square, places)
+        close = _reaching(value, error, wanted)
+        return close if places is None else places[close]
+
+    def _in_eight_bits(self) -> Quantised | None:
+        """The vectors in eight bits, made now if they were not; None where there is no fast kernel."""
+        if self._quantised is None:
+            dots = int8_dots()
+            if dots is None:
+                return None
+            self._quantised = Quantised(self.dims, self.similarity, dots)
+            self._quantised.reserve(len(self._rows), 0)
+            places = np.arange(self._count)
+            self._quantised.put(places, self._vectors[: self._count], np.sqrt(self._squares[: self._count]))
+        return self._quantised
+
     def _bounds(
-        self, query: Float32, wide: _Float64, square: float, places: _Positions | None
+        self, query: Float32, wide: _Float64, square: float, places: Places | None
     ) -> tuple[_Float64, _Float64]:
-        """Bounds of the cosine, or of -d^2, of the rows at ``places`` (None: all). See `nearest`."""
+        """Cosine, or -d^2, of the rows at ``places`` (None: all), and how far it may be off."""
         squares = self._squares[: self._count] if places is None else self._squares[places]
         norms = np.sqrt(squares)
         norm = float(np.sqrt(square))
@@ -177,20 +212,20 @@ class VectorMatrix:
         error: _Float64
         if self.similarity == "cosine":
             dots = self._dots32((wide / norm).astype(np.float32), places)
-            out = (norms < _SMALL) | (norms > _LARGE)
+            out = (norms < SMALLEST) | (norms > LARGEST)
             value = dots / norms
             error = np.full(len(value), _gamma(self.dims + 8))
         else:
             dots = self._dots32(query, places)
-            out = norms > _LARGE / max(norm, 1.0)
+            out = norms > LARGEST / max(norm, 1.0)
             value = 2.0 * dots.astype(np.float64) - (squares + square)
             error = 2.0 * _gamma(self.dims + 8) * norm * norms
             error += (self.dims + 16) * 2.0**-50 * (1.0 + square + squares)
         if out.any():
             value[out], error[out] = 0.0, np.inf
-        return value - error, value + error
+        return value, error
 
-    def _dots32(self, query: Float32, places: _Positions | None) -> Float32:
+    def _dots32(self, query: Float32, places: Places | None) -> Float32:
         """The float32 dot product with each row at ``places``: gathered in chunks, or all and then chosen."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if places is None or len(places) > self._count * _GATHERED:
@@ -203,7 +238,7 @@ class VectorMatrix:
                 dots[start : start + step] = self._vectors[chosen] @ query
             return dots
 
-    def _scores(self, places: _Positions, wide: _Float64, square: float) -> _Float64:
+    def _scores(self, places: Places, wide: _Float64, square: float) -> _Float64:
         """The scores (R10) of the rows at ``places``, in float64."""
         scores = np.empty(len(places), dtype=np.float64)
         step = _chunk(self.dims)
@@ -219,8 +254,12 @@ class VectorMatrix:
         return scores
 
 
-_SMALL: Final = 2.0**-60
-_LARGE: Final = 2.0**120
+_WORTH_IT: Final = 2**21
+"""Numbers that are scanned: fewer lie in the processor's cache, where float32 is as fast."""
+
+_FEW: Final = 2000
+"""Rows that are scored in float64 as they are; of more, float32 finds those that can be meant."""
+
 _GATHERED: Final = 0.2  # of all rows: up to here picking them out is faster than scanning past the others
 
 
@@ -247,6 +286,25 @@ def _dots(vectors: Float32, query: _Float64 | None) -> _Float64:
         wide *= wide if query is None else query
         dots[start : start + step] = wide.sum(axis=1)
     return dots
+
+
+def _reaching(value: _Float64, error: _Float64, k: int) -> Places:
+    """Where the upper bound reaches the k-th best lower bound."""
+    lower = value - error
+    # The k-th best of the bests of some blocks is not above the k-th best, and much faster to find.
+    blocks = len(lower) // _BLOCK
+    ranked = lower if blocks < 4 * k else lower[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
+    floor = np.partition(ranked, len(ranked) - k)[len(ranked) - k]
+    value += error
+    close = np.flatnonzero(value >= floor)
+    if ranked is not lower and len(close) > k:
+        best = lower[close]
+        floor = np.partition(best, len(best) - k)[len(best) - k]
+        close = close[value[close] >= floor]
+    return close
+
+
+_BLOCK: Final = 64
 
 
 def _best(scores: _Float64, rows: Rows, k: int) -> list[tuple[int, float]]:
