@@ -101,6 +101,12 @@ def _decode_float(value: Any) -> float:
     raise ValueError(f"expected a number, got {_kind(value)}")
 
 
+def _number(value: Any) -> int | float:
+    if type(value) is not int and type(value) is not float:
+        raise ValueError(f"expected a number, got {_kind(value)}")
+    return value
+
+
 def _bool(value: Any) -> bool:
     if value is not True and value is not False:
         raise ValueError(f"expected bool, got {_kind(value)}")
@@ -255,6 +261,8 @@ TEXT = Codec("str", encode_text, _decode_text, str, ordered=True, text=True, key
 RECORD_ID = Codec("record ids", encode_text, _decode_text, str)
 INT = Codec("int", _encode_int, _decode_int, int, ordered=True, keyable=True)
 FLOAT = Codec("float", _encode_float, _decode_float, float, ordered=True)
+NUMBER = Codec("number", _encode_float, _number, ordered=True)
+"""Of computed numbers: whole where the store gives whole ones."""
 BOOL = Codec("bool", _bool, _bool, bool)
 DATETIME = Codec("datetime", _encode_datetime, _decode_datetime, ordered=True)
 NAIVE_UTC = Codec("datetime", _encode_naive_utc, _decode_datetime, ordered=True)
