@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .aggregates import avg, bucket, collect, count, max, min, ref, sum
+from .aggregation import Aggregation
+from .arithmetic import Expression
 from .building import VectorsWithoutKey
+from .catalog import Schema
 from .database import AsyncDatabase, Database, connect
+from .edges import Edge
 from .errors import (
     AccessDenied,
     AmbiguousSearch,
     BulkError,
     CapabilityError,
+    CommitUnknown,
     ConfigurationError,
     ConflictError,
     ForeignFile,
@@ -31,6 +37,7 @@ from .errors import (
     PropertyError,
     QueryError,
     RecordGone,
+    RowError,
     RushModelError,
     ServerError,
     ServerUnreachable,
@@ -39,6 +46,10 @@ from .errors import (
     StoreClosed,
     StoreError,
     StoreTimeout,
+    TransactionBusy,
+    TransactionClosed,
+    TransactionError,
+    TransactionExpired,
     UnboundedQuery,
     VectorError,
     VectorsNotLoaded,
@@ -49,7 +60,12 @@ from .model import Model
 from .plan import Plan, PolicyChange
 from .port import Coverage, Policy, Signature
 from .query import Query
-from .results import BulkReport, Failed, Hit, Hits
+from .related import Many, One
+from .relationcolumns import RelationColumn
+from .relations import Relation, relation
+from .results import BulkReport, ExportReport, Failed, FailedRow, Hit, Hits, ImportReport
+from .rows import Row
+from .transactions import Transaction
 from .vectorfields import VectorField
 from .vectors import VectorLike
 
@@ -57,6 +73,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AccessDenied",
+    "Aggregation",
     "AmbiguousSearch",
     "ApiResponse",
     "AsyncDatabase",
@@ -64,18 +81,25 @@ __all__ = [
     "BulkReport",
     "CapabilityError",
     "Column",
+    "CommitUnknown",
     "Condition",
     "ConfigurationError",
     "ConflictError",
     "Coverage",
     "Database",
+    "Edge",
+    "ExportReport",
+    "Expression",
     "Failed",
+    "FailedRow",
     "Field",
     "ForeignFile",
     "Hit",
     "Hits",
+    "ImportReport",
     "KeyChanged",
     "LoadError",
+    "Many",
     "Model",
     "ModelError",
     "MultipleFound",
@@ -84,6 +108,7 @@ __all__ = [
     "NotFound",
     "NotLoaded",
     "NotSaved",
+    "One",
     "OptionalVector",
     "Order",
     "Plan",
@@ -100,8 +125,13 @@ __all__ = [
     "Record",
     "RecordGone",
     "RecordSearchResult",
+    "Relation",
+    "RelationColumn",
+    "Row",
+    "RowError",
     "RushDB",
     "RushModelError",
+    "Schema",
     "SearchResult",
     "ServerError",
     "ServerUnreachable",
@@ -111,6 +141,11 @@ __all__ = [
     "StoreClosed",
     "StoreError",
     "StoreTimeout",
+    "Transaction",
+    "TransactionBusy",
+    "TransactionClosed",
+    "TransactionError",
+    "TransactionExpired",
     "UnboundedQuery",
     "Vector",
     "VectorColumn",
@@ -119,8 +154,17 @@ __all__ = [
     "VectorLike",
     "VectorsNotLoaded",
     "VectorsWithoutKey",
+    "avg",
+    "bucket",
+    "collect",
     "connect",
+    "count",
     "field",
+    "max",
+    "min",
+    "ref",
+    "relation",
+    "sum",
 ]
 
 # The client is loaded when it is first named: models alone do not need it.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
-from .arithmetic import Arithmetic, Expression
+from .aggregates import read_keys
+from .arithmetic import Expression, Path
 from .current import current_database
 from .errors import MultipleFound, NotFound, QueryError
 from .expressions import Column, Condition, Order
@@ -14,13 +15,15 @@ from .metaclass import schema_of
 from .operations.naming import named
 from .operations.searching import check_condition
 from .port import FindRows, RowQuery, Where
+from .relationcolumns import alias_of
 from .rows import Key, Row, RowLoader
 from .value import Value
 
 R = TypeVar("R", bound=Row)
 T = TypeVar("T")
 
-Way = Literal["asc", "desc"]
+Way: TypeAlias = Literal["asc", "desc"]
+Group: TypeAlias = "Column[Any, Any] | Expression[Any] | str"
 
 
 class Aggregation(Value, Generic[R], eq=False):
@@ -35,7 +38,7 @@ class Aggregation(Value, Generic[R], eq=False):
     row: type[R]
     select: Mapping[str, Expression[Any]]
     conditions: tuple[Condition[Any], ...] = ()
-    groups: tuple[Column[Any, Any] | str, ...] = ()
+    groups: tuple[Group, ...] = ()
     orders: tuple[tuple[Column[Any, Any] | str, bool], ...] = ()
     limited: int | None = None
     skipped: int = 0
@@ -48,14 +51,16 @@ class Aggregation(Value, Generic[R], eq=False):
         checked = tuple(check_condition(schema, each) for each in conditions)
         return self.replaced(conditions=(*self.conditions, *checked))
 
-    def group_by(self, *groups: Column[Any, Any] | str) -> Aggregation[R]:
+    def group_by(self, *groups: Group) -> Aggregation[R]:
         """A row for every combination of values: of fields, or of keys that are no aggregates, by name.
 
-        A field becomes a key of the row, under its own name.
+        A field, also of related records, becomes a key of the row under its own name.
         """
         for each in groups:
-            if isinstance(each, Column):
+            if isinstance(each, (Column, Expression)):
                 _check_model(self.model, each.model, repr(each))
+                if isinstance(each, Expression) and not _field_of(each):
+                    raise QueryError(f"group_by({each!r}): give it a key, and group by that")
             elif each not in self.select:
                 raise QueryError(f"group_by({each!r}): {self._known()}")
             elif self.select[each].aggregate is not False:
@@ -167,16 +172,15 @@ class Aggregation(Value, Generic[R], eq=False):
         )
 
     def _where(self) -> Where:
-        if len(self.conditions) == 1:
-            return self.conditions[0].where
-        return {"$and": [each.where for each in self.conditions]} if self.conditions else {}
+        computed = [*self.select.values(), *(each for each in self.groups if isinstance(each, Expression))]
+        named = _blocks(sorted({path for each in computed for path in each.paths}, key=alias_of))
+        conditions = [each.where for each in self.conditions]
+        if not conditions:
+            return named
+        return {"$and": conditions, **named} if named or len(conditions) > 1 else conditions[0]
 
     def _aggregates(self) -> bool:
         """Whether rows are of many records. A mixture of both needs groups."""
-        if not self.select:
-            raise QueryError(
-                f"{self.model.__name__}.aggregate() computes nothing: give it keys, as in total=count()"
-            )
         single = [name for name, each in self.select.items() if each.aggregate is False]
         many = [name for name, each in self.select.items() if each.aggregate]
         if single and many:
@@ -197,6 +201,13 @@ class Aggregation(Value, Generic[R], eq=False):
                         "or aggregate it"
                     )
         for group in self.groups:
+            if isinstance(group, Expression):
+                name = _field_of(group)
+                if name in self.select:
+                    raise QueryError(
+                        f"{group!r} is grouped by and would be a key twice; name the other one anew"
+                    )
+                keys.append(Key(name, name, group.codec))
             if isinstance(group, Column):
                 if group.name in self.select or group.property in self.select:
                     raise QueryError(
@@ -242,36 +253,37 @@ def aggregation_of(
     if not (isinstance(row, type) and issubclass(row, Row)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise QueryError(f"{model.__name__}.aggregate() takes a class derived from Row, got {row!r:.60}")
     schema_of(model).concrete_label()
-    chosen: dict[str, Expression[Any]] = {}
-    for name, each in select.items():
-        if not isinstance(each, Arithmetic):
+    what = f"{model.__name__}.aggregate()"
+    return Aggregation(model, row, read_keys(model, what, select), conditions)
+
+
+def _blocks(paths: Iterable[Path], at: Path = ()) -> dict[str, Any]:
+    """The blocks of a ``where`` that name the records at the ends of these paths, one in another.
+
+    Raises:
+        QueryError: Two relations lead to records of one label: one block has one name.
+    """
+    blocks: dict[str, Any] = {}
+    further = [path for path in paths if len(path) > len(at)]
+    for spec in dict.fromkeys(path[len(at)] for path in further):
+        here = (*at, spec)
+        if spec.label in blocks:
             raise QueryError(
-                f"{model.__name__}.aggregate({name}=...): expected count(), avg(Article.price), a field or "
-                f"what is computed of them, got {each!r:.60}"
+                f"an aggregation goes along one relation to {spec.label} at a time, "
+                f"and {spec!r} is another one"
             )
-        chosen[name] = each.expression()
-        if chosen[name].model is not None:
-            _check_model(model, chosen[name].model, f"{name}=...")
-    for name, each in chosen.items():
-        for key in _references(each.document):
-            if key not in chosen:
-                raise QueryError(
-                    f"{model.__name__}.aggregate({name}=...): ref({key!r}) is none of its keys: "
-                    f"{', '.join(chosen)}"
-                )
-    return Aggregation(model, row, chosen, conditions)
+        blocks[spec.label] = {
+            "$alias": alias_of(here),
+            "$relation": {"type": spec.kind, "direction": spec.direction},
+            **_blocks([path for path in further if path[: len(here)] == here], here),
+        }
+    return blocks
 
 
-def _references(document: Any) -> Iterator[str]:
-    if isinstance(document, dict):
-        for key, value in document.items():
-            if key == "$ref":
-                yield value
-            else:
-                yield from _references(value)
-    elif isinstance(document, list):
-        for each in document:
-            yield from _references(each)
+def _field_of(expression: Expression[Any]) -> str:
+    """The property of an expression that is just a field, of related records; empty for any other."""
+    document = expression.document
+    return document.partition(".")[2] if isinstance(document, str) else ""
 
 
 def _check_model(model: type[Any], other: type[Any] | None, what: str) -> None:

@@ -18,6 +18,7 @@ import typing_extensions
 from . import codecs
 from .codecs import Codec
 from .fields import Field, OptionalVector, PropertyOptions, Vector
+from .relations import Relation
 from .vectorfields import VectorOptions
 
 STORABLE = (
@@ -95,11 +96,21 @@ def mentions_vector(annotation: Any) -> bool:
     return any(mentions_vector(part) for part in get_args(annotation))
 
 
+def mentions_relation(annotation: Any) -> bool:
+    """Whether `Relation` stands anywhere in it."""
+    return (get_origin(annotation) or annotation) is Relation or any(
+        mentions_relation(part) for part in get_args(annotation)
+    )
+
+
 def show(annotation: Any) -> str:
     """As a person would write it."""
     if isinstance(annotation, type) and not get_args(annotation):
         return annotation.__name__
-    return str(annotation).replace("rushmodel.fields.", "").replace("typing.", "")
+    shown = str(annotation)
+    for module in ("rushmodel.fields.", "rushmodel.relations.", "typing."):
+        shown = shown.replace(module, "")
+    return shown
 
 
 _CODECS: dict[Any, Codec] = {

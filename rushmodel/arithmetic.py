@@ -16,6 +16,9 @@ from .value import Value
 T_co = TypeVar("T_co", covariant=True)
 
 Number: TypeAlias = int | float
+Path: TypeAlias = "tuple[Any, ...]"
+"""Relations (`relationcolumns.RelationSpec`), one after the other."""
+
 Operand: TypeAlias = "Arithmetic | int | float"
 
 _NUMBERS = (INT, FLOAT, DECIMAL_NUMBER, NUMBER)
@@ -65,7 +68,8 @@ class Expression(Arithmetic, Value, Generic[T_co], eq=False):
 
     ``document`` is the expression in RushDB's search query language. ``model`` is the one it reads
     records of, None where it reads none. ``aggregate``: it is of many records, not of one (None: of
-    whatever is beside it, as a number is). ``shown`` is how messages name it.
+    whatever is beside it, as a number is). ``shown`` is how messages name it. ``paths`` are the
+    relations, from the model on, that lead to the records it reads.
     """
 
     document: Any
@@ -73,6 +77,7 @@ class Expression(Arithmetic, Value, Generic[T_co], eq=False):
     aggregate: bool | None
     codec: Codec
     shown: str
+    paths: frozenset[Path] = frozenset()
 
     def expression(self) -> Expression[Any]:
         return self
@@ -131,6 +136,7 @@ def _combined(operator: str, left: object, right: object) -> Expression[float]:
         levels.pop() if levels else None,
         NUMBER,
         shown,
+        first.paths | second.paths,
     )
 
 

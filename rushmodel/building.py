@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from . import codecs
-from .annotations import is_open, mentions_vector, property_codec, show
+from .annotations import is_open, mentions_relation, mentions_vector, property_codec, show
 from .errors import ModelError
 from .expressions import Column, VectorColumn
 from .fields import PropertyOptions
@@ -71,6 +71,9 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
             if not kind.text:
                 columns[name] = VectorColumn(cls, name)
                 continue
+        elif mentions_relation(info.annotation):
+            way = f'{name}: {show(info.annotation)} = relation("TYPE")'
+            raise _error(cls, name, f"a relation says its type, on a class that is a model: {way}")
         elif mentions_vector(info.annotation):
             raise _error(cls, name, f"a {show(info.annotation)} needs a VectorField(dims=...)")
         if label is None and is_open(info.annotation):

@@ -12,16 +12,29 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from typing_extensions import Self
 
 from . import current
+from .catalog import Schema
 from .errors import ConfigurationError
+from .files import AsyncFiles, Files
 from .flow import Operation, arun, run
 from .instance import Instance
 from .metaclass import schema_of
-from .opening import MEMORY, TIMEOUT, Durability, Store, locate, open_store, url_of
-from .operations import planning
+from .opening import (
+    FOREVER,
+    MEMORY,
+    TIMEOUT,
+    Durability,
+    Store,
+    is_number,
+    locate,
+    open_store,
+    url_of,
+)
+from .operations import cataloguing, planning
 from .operations.context import Context
 from .plan import Plan
 from .registry import registered
 from .schema import ModelSchema
+from .transactions import Here, Transaction, transaction_of
 
 if TYPE_CHECKING:
     from .client import RushDB
@@ -85,7 +98,7 @@ def connect(
     return database
 
 
-class Database:
+class Database(Files):
     """An open store; made by `connect()`.
 
     ``with db:`` selects it for the models used inside (tasks inherit that, new threads see the
@@ -115,8 +128,9 @@ class Database:
 
     @property
     def context(self) -> Context:
-        """What operations know of this database."""
-        return self._context
+        """What operations know of this database, or of the transaction that the caller is in."""
+        found = transaction_of(self)
+        return self._context if found is None else found.context
 
     def plan(self) -> Plan:
         """Which policies the classes want, which there are, and what `sync` would do. Changes nothing."""
@@ -133,7 +147,35 @@ class Database:
             PolicyConflict: A policy cannot be made; nothing was changed.
             PolicyError: Prune would drop vectors; nothing was changed.
         """
-        return self.run(planning.sync(self._context, self.schemas(), prune=prune, drop_vectors=drop_vectors))
+        return self.run(planning.sync(self.context, self.schemas(), prune=prune, drop_vectors=drop_vectors))
+
+    def schema(self, *labels: str) -> Schema:
+        """What is in the store: labels, properties, relationships and policies; print it for tables.
+
+        Args:
+            labels: Only what is about these.
+        """
+        return self.run(cataloguing.describe(labels))
+
+    def transaction(self, *, seconds: float | None = None) -> Transaction:
+        """A transaction, for ``with`` or ``async with``: all of the block is kept, or nothing of it.
+
+        Inside, models run on this database, and verbs see what was written in the block; others see it
+        after the commit. They may read meanwhile, but their writes wait. Where the block raises, it is
+        rolled back, and instances that were saved in it are as unsaved as before.
+
+        Args:
+            seconds: How long it may take; then it is rolled back and the commit raises
+                `TransactionExpired`. None: on a server 55 seconds (it grants 60 at most, and 80 % of them are
+                used), on the embedded store as long as it takes.
+
+        Raises:
+            TransactionBusy: On entering: the caller is in a transaction of this database already.
+            StoreBusy: On entering: others have kept the store for too long.
+        """
+        if seconds is not None and not (is_number(seconds) and 0 < seconds < FOREVER):
+            raise ConfigurationError(f"seconds is a number above 0, or None, got {seconds!r}")
+        return Transaction(self, self._store, self._context, seconds)
 
     def close(self) -> None:
         """Close the store, and give up the place of the default database; twice is harmless."""
@@ -146,12 +188,18 @@ class Database:
         await self._store.aclose()
 
     def run(self, operation: Operation[R]) -> R:
-        """Carry an operation out, in the calling thread."""
-        return run(self._store.backend, operation)
+        """Carry an operation out, in the calling thread, and in the transaction that it is in."""
+        found = transaction_of(self)
+        return run(self._store.backend, operation) if found is None else found.run(operation)
 
     async def arun(self, operation: Operation[R]) -> R:
-        """Carry an operation out, from an event loop."""
-        return await arun(self._store.aio, operation)
+        """As `run`, from an event loop."""
+        found = transaction_of(self)
+        return await (arun(self._store.aio, operation) if found is None else found.arun(operation))
+
+    def here(self) -> Here:
+        """This database, in the transaction that the caller is in now, if any."""
+        return Here(self, transaction_of(self))
 
     def schemas(self) -> list[ModelSchema]:
         """The models in scope."""
@@ -171,7 +219,7 @@ class Database:
         return f"<Database {self.url}>"
 
 
-class AsyncDatabase:
+class AsyncDatabase(AsyncFiles):
     """The async face of a `Database`: the same names, awaitable."""
 
     def __init__(self, database: Database) -> None:
@@ -187,6 +235,14 @@ class AsyncDatabase:
         return await database.arun(
             planning.sync(database.context, database.schemas(), prune=prune, drop_vectors=drop_vectors)
         )
+
+    def transaction(self, *, seconds: float | None = None) -> Transaction:
+        """As `Database.transaction`; for ``async with``."""
+        return self._database.transaction(seconds=seconds)
+
+    async def schema(self, *labels: str) -> Schema:
+        """As `Database.schema`."""
+        return await self._database.arun(cataloguing.describe(labels))
 
     async def close(self) -> None:
         """As `Database.close`."""

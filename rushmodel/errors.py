@@ -18,6 +18,7 @@
     │   ├── PolicyExists                  one of that signature is there already
     │   ├── PolicyDrift                   others are there, not the ones the class declares
     │   └── PolicyConflict                the indexed property is not text
+    ├── RowError (ValueError)             a row of a file that cannot be read
     ├── QueryError (ValueError)           a query the store cannot understand
     │   ├── AmbiguousSearch               several policies fit, one is needed
     │   └── UnboundedQuery                a delete or update without a condition
@@ -25,6 +26,11 @@
     │   └── RecordGone                    the record was there and has been deleted
     ├── MultipleFound                     one record was asked for, several match
     ├── ConflictError                     somebody else saved the record first
+    ├── TransactionError                  transactions
+    │   ├── TransactionClosed             it was committed, rolled back, or ended by an error
+    │   │   └── TransactionExpired        it took longer than it may; nothing of it was kept
+    │   ├── TransactionBusy               it is used elsewhere at this moment, or begun inside another
+    │   └── CommitUnknown                 whether the server kept it cannot be told
     ├── BulkError (ExceptionGroup)        records that a bulk save could not write
     └── StoreError                        the file or the server, not the data
         ├── ForeignFile                   it belongs to another program
@@ -166,6 +172,12 @@ class PolicyConflict(PolicyError):
     status = 422
 
 
+class RowError(RushModelError, ValueError):
+    """A row of a file, or of a text, that is no such row; ``row`` and ``line`` count from 1."""
+
+    status = 400
+
+
 class QueryError(RushModelError, ValueError):
     """A query that the store cannot understand."""
 
@@ -202,6 +214,32 @@ class ConflictError(RushModelError):
     """The record was saved by somebody else since it was read."""
 
     status = 409
+
+
+class TransactionError(RushModelError):
+    """Something about a transaction."""
+
+    status = 409
+
+
+class TransactionClosed(TransactionError):
+    """The transaction was committed, rolled back, or ended by an error: begin another one."""
+
+    status = 404
+
+
+class TransactionExpired(TransactionClosed):
+    """The transaction took longer than it may; it was rolled back. ``seconds``: what it was granted."""
+
+
+class TransactionBusy(TransactionError):
+    """The transaction is used elsewhere at this moment, or was to be begun inside another one."""
+
+
+class CommitUnknown(TransactionError):
+    """Whether a commit was carried out cannot be told. ``record_id``: the record written last."""
+
+    status = 502
 
 
 class BulkError(RushModelError, ExceptionGroup[Exception]):

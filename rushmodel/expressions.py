@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overload
 
+from .arithmetic import Arithmetic, Expression
 from .codecs import DATETIME, DECIMAL, DECIMAL_SEPARATOR, NAIVE_UTC, TEXT, Codec, canonical_decimal
 from .errors import QueryError
 from .port import Order as StoredOrder
@@ -53,7 +54,7 @@ class Order(Value, Generic[M_contra]):
     stored: StoredOrder
 
 
-class Column(Value, Generic[M_contra, T], eq=False):
+class Column(Arithmetic, Value, Generic[M_contra, T], eq=False):
     """A field as seen on its class: compare it to get a `Condition`.
 
     ``name`` is the attribute, ``property`` the name in the store. Operands are
@@ -170,6 +171,15 @@ class Column(Value, Generic[M_contra, T], eq=False):
     def desc(self) -> Order[M_contra]:
         """Largest first, None first (R16)."""
         return Order(self.model, self._order(True))
+
+    def expression(self) -> Expression[T]:
+        """The field's value, as something that queries compute with."""
+        if not self.codec.filters:
+            raise QueryError(
+                f"{self!r} is stored as JSON text: the store computes nothing of it", field=self.name
+            )
+        name = "__id" if self.property == "$id" else self.property
+        return Expression(f"$record.{name}", self.model, False, self.codec, repr(self))
 
     def __repr__(self) -> str:
         return f"{self.model.__name__}.{self.name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import Field as PydanticField
@@ -103,6 +103,16 @@ class InlineVectors(MutableMapping[str, Float32]):
         shown = [f"{name!r}: <{len(array)} float32>" for name, array in self._arrays.items()]
         shown += [f"{name!r}: <not loaded>" for name in sorted(self._missing)]
         return "{" + ", ".join(shown) + "}"
+
+    def __rush_snapshot__(self) -> Callable[[], None]:
+        """For the case that a transaction is undone: puts back what saving forgets (operations.journal)."""
+        arrays, fresh = dict(self._arrays), set(self.fresh)
+
+        def undo() -> None:
+            self._arrays = {**arrays, **self._arrays}
+            self.fresh |= fresh
+
+        return undo
 
     def __copy__(self) -> InlineVectors:
         made = InlineVectors.loaded(tuple(self._specs.values()), dict(self._arrays), self._missing)

@@ -15,14 +15,12 @@ from .codecs import RECORD_ID
 from .errors import KeyChanged, NotLoaded, VectorsNotLoaded
 from .expressions import Column
 from .inline import InlineVectors
-from .metaclass import ModelMeta, complete
+from .metaclass import ModelMeta, complete, relations_of
 from .schema import MISSING, ModelSchema
+from .ties import STATE, Ties, assign, refuse
 from .vectors import is_array, same_vector
 
 M = TypeVar("M")
-
-STATE = "_rushmodel_state"
-"""The private attribute that holds the `State`; the name leaves users' own private names alone."""
 
 
 class RecordId:
@@ -46,6 +44,7 @@ class State:
     whatever else was assigned unseen. ``missing`` have no value here: left out of the
     read or, where ``with_vectors``, not in the store. ``origin`` are the stored values of the record
     that a clone was made of: its vectors belong to those texts. ``place`` is the store of the record.
+    ``ties`` are the relations that were read, changed or asked for.
     """
 
     __slots__ = (
@@ -57,6 +56,7 @@ class State:
         "place",
         "record_id",
         "saved",
+        "ties",
         "version",
         "with_vectors",
     )
@@ -81,6 +81,7 @@ class State:
         self.with_vectors = with_vectors
         self.place = place
         self.deleted = False
+        self.ties: dict[str, Ties] | None = None
 
     def __copy__(self) -> State:
         made = State(
@@ -95,10 +96,12 @@ class State:
         made.fresh = set(self.fresh)
         made.deleted = self.deleted
         made.origin = self.origin
+        if self.ties is not None:
+            made.ties = {name: ties.copy() for name, ties in self.ties.items()}
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> State:
-        return self.__copy__()  # stored values and arrays are never changed in place
+        return self.__copy__()  # stored values and arrays are never changed in place; records are shared
 
     def __getstate__(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in State.__slots__)
@@ -140,6 +143,11 @@ class Instance(BaseModel, metaclass=ModelMeta):
             raise AttributeError("record_id is given by the store when the record is saved")
         schema = type(self).__rush_schema__
         if schema is None or name not in type(self).__pydantic_fields__:
+            if name in type(self).__rush_relations__:
+                if type(self).model_config.get("frozen"):
+                    refuse(type(self), [(name, "the model is frozen")])
+                assign(type(self), relations_of(type(self)), state_of(self), {name: value})
+                return
             super().__setattr__(name, value)
             return
         before = dict(self.__dict__)
@@ -198,6 +206,24 @@ class Instance(BaseModel, metaclass=ModelMeta):
                     yield name, getattr(self, name)
                 except NotLoaded:
                     yield name, _Shown("<not loaded>")
+        for name in type(self).__rush_relations__:
+            yield name, _Shown(repr(getattr(self, name)))
+
+    @classmethod
+    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
+        relations = {name: values.pop(name) for name in cls.__rush_relations__ if name in values}
+        made = super().model_construct(_fields_set, **values)
+        if relations:
+            assign(cls, relations_of(cls), state_of(made), relations)
+        return made
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        fields = dict(update or {})
+        relations = {name: fields.pop(name) for name in type(self).__rush_relations__ if name in fields}
+        made = super().model_copy(update=fields, deep=deep)
+        if relations:
+            assign(type(self), relations_of(type(self)), state_of(made), relations)
+        return made
 
     def __copy__(self) -> Self:
         made = super().__copy__()

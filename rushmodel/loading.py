@@ -11,10 +11,11 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from .errors import LoadError
 from .inline import InlineVectors
-from .instance import STATE, Instance, State, set_state
+from .instance import Instance, State, set_state
 from .metaclass import begin_private
 from .port import Float32, Signature, StoredRecord
 from .schema import ModelSchema, Property, VectorSpec
+from .ties import STATE
 
 M = TypeVar("M", bound=Instance)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import sys
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,13 @@ from .errors import ModelError
 from .fields import field
 from .inline import vectors_field
 from .names import MODEL_NAMES, RESERVED
+from .namespaces import annotated_names, take_relations
 from .registry import register
+from .relationcolumns import RelationSpec
+from .relations import RelationOptions
 from .schema import ModelSchema
+from .targets import Declared, check_relations, spec_of
+from .ties import STATE, assign
 from .vectorfields import VectorField
 
 # Pydantic probes a class and its bases with getattr while it builds one: a field of a base must
@@ -35,6 +39,10 @@ class ModelMeta(construction.ModelMetaclass):
 
     __rush_label__: str | None
     __rush_schema__: ModelSchema | None
+    __rush_relations__: dict[str, Declared]
+
+    __rush_reserved__ = RESERVED
+    """The names that fields and relations cannot have."""
 
     def __new__(
         mcs,
@@ -48,7 +56,7 @@ class ModelMeta(construction.ModelMetaclass):
     ) -> Any:
         root = not any(isinstance(base, ModelMeta) for base in bases)
         if not root:
-            _check_names(name, namespace)
+            _check_names(name, namespace, mcs.__rush_reserved__)
         if abstract and label is not None:
             raise ModelError(f"{name}: an abstract model has no label; drop label={label!r}")
         if "__pydantic_reset_parent_namespace__" not in kwargs:
@@ -58,11 +66,15 @@ class ModelMeta(construction.ModelMetaclass):
             kwargs["__pydantic_reset_parent_namespace__"] = False
         if not root and "defer_build" not in namespace.get("model_config", {}):
             kwargs.setdefault("defer_build", False)  # only the bases wait; see Instance
+        relations = take_relations(name, bases, namespace)
+        if relations and "__init__" not in namespace:
+            _see_to_constructor(bases, namespace)
         token = _building.set(True)
         try:
             cls: Any = super().__new__(mcs, name, bases, namespace, **kwargs)
         finally:
             _building.reset(token)
+        _give_relations(cls, relations)
         generic = cls.__pydantic_generic_metadata__
         concrete = not (root or abstract or generic["origin"] or generic["parameters"])
         cls.__rush_label__ = (name if label is None else label) if concrete else None
@@ -84,6 +96,10 @@ class ModelMeta(construction.ModelMetaclass):
         **kwargs: Any,
     ) -> None:
         super().__init__(name, bases, namespace, **kwargs)
+
+    def __rush_check__(cls, schema: ModelSchema) -> None:
+        """Refuse what no class of this kind may be."""
+        check_relations(schema.relations, concrete=schema.label is not None)
 
     # Reached only when normal look-up fails, as it does for pydantic fields. Hidden from type
     # checkers, which must go by the annotations alone.
@@ -132,7 +148,9 @@ def schema_of(cls: Any) -> ModelSchema:
 def complete(cls: Any, *, stacklevel: int) -> ModelSchema:
     """Read the schema of a class whose annotations are all known."""
     fields = cls.__pydantic_fields__
-    schema = read_schema(cls, fields, cls.__rush_label__)
+    specs = tuple(spec_of(each, cls, _namespace_of_caller) for each in cls.__rush_relations__.values())
+    schema = read_schema(cls, fields, cls.__rush_label__).replaced(relations=specs)
+    cls.__rush_check__(schema)
     if schema.inline_vectors:
         fields[VECTORS] = vectors_field(schema.inline_vectors)
         token = _building.set(True)
@@ -198,18 +216,63 @@ def begin_private(instance: Any) -> None:
     construction.init_private_attributes(instance, None)
 
 
-def _check_names(model: str, namespace: dict[str, Any]) -> None:
-    for name in _annotated_names(namespace):
-        if name in RESERVED:
+class RelationAttribute:
+    """``Article.author`` and ``article.author``: what a relation is on the class, and on an instance."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: Any) -> Any:
+        if instance is not None:
+            return owner.__rush_view__(instance, relations_of(owner)[self.name])
+        if _building.get():
+            raise AttributeError(self.name)  # as absent as pydantic leaves its fields
+        return schema_of(owner).relation_columns[self.name]
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        # Instances have a __setattr__ of their own, which knows relations; this makes it win over __dict__.
+        setattr(instance, self.name, value)
+
+
+def relations_of(cls: Any) -> dict[str, RelationSpec]:
+    """The relations of a model, by name."""
+    return schema_of(cls).relation_by_name
+
+
+def _see_to_constructor(bases: tuple[type[Any], ...], namespace: dict[str, Any]) -> None:
+    """Give a class with relations a constructor that pydantic calls to validate its instances, too.
+
+    Where there is none of somebody's own already; without relations nobody pays for it.
+    """
+    inherited: Any = next((base.__init__ for base in bases if base.__init__ is not object.__init__), None)
+    if getattr(inherited, "__pydantic_base_init__", False):
+
+        def __init__(self: Any, /, **data: Any) -> None:
+            cls: Any = type(self)
+            given: dict[str, Any] = {name: data.pop(name) for name in cls.__rush_relations__ if name in data}
+            inherited(self, **data)
+            if given:
+                assign(cls, relations_of(cls), self.__pydantic_private__[STATE], given)
+
+        namespace["__init__"] = __init__
+
+
+def _give_relations(cls: Any, own: dict[str, tuple[Any, RelationOptions]]) -> None:
+    found: dict[str, Declared] = {}
+    for base in reversed(cls.__mro__[1:]):
+        found.update(base.__dict__.get("__rush_relations__", {}))
+
+    def names() -> dict[str, Any]:
+        around = cls.__dict__.get("__pydantic_parent_namespace__")
+        return construction.unpack_lenient_weakvaluedict(around) or {}
+
+    for name, (annotation, options) in own.items():
+        found[name] = Declared(cls, name, annotation, options, names)
+        setattr(cls, name, RelationAttribute(name))
+    cls.__rush_relations__ = found
+
+
+def _check_names(model: str, namespace: dict[str, Any], reserved: frozenset[str]) -> None:
+    for name in annotated_names(namespace):
+        if name in reserved:
             raise reserved_name_error(model, name)
-
-
-def _annotated_names(namespace: dict[str, Any]) -> list[str]:
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
-        if annotate is not None:
-            made = annotationlib.call_annotate_function(annotate, annotationlib.Format.FORWARDREF)
-            return list(made)
-    return list(namespace.get("__annotations__", {}))

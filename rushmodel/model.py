@@ -6,12 +6,14 @@ nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from typing_extensions import Self
 
+from .aggregation import Aggregation, aggregation_of
+from .arithmetic import Arithmetic
+from .batches import abatches, batches, check_several, skips
 from .current import current_database
 from .expressions import Column, Condition, VectorColumn
 from .fields import field
@@ -19,13 +21,16 @@ from .flow import Operation, ask
 from .inline import VectorsAttribute
 from .instance import Instance
 from .metaclass import schema_of
-from .operations import reading, saving, searching
+from .operations import reading, relating, saving, searching
 from .operations.drafts import SaveOptions
 from .operations.naming import named
 from .operations.settling import cloned
 from .port import DeleteRecords, RecordQuery, Similarity
 from .query import Query
+from .related import view
+from .relationcolumns import RelationColumn
 from .results import BulkReport, Hits
+from .rows import PlainRow, Row
 from .vectorfields import OnStale
 from .vectors import VectorLike
 
@@ -33,8 +38,12 @@ Progress: TypeAlias = Callable[[int], object]
 """Called after every batch with the number of records done so far."""
 
 M = TypeVar("M", bound="Model")
+R = TypeVar("R", bound=Row)
 
 On: TypeAlias = "VectorColumn[Any] | Column[Any, Any] | str"
+
+With: TypeAlias = Sequence[RelationColumn[M, Any]]
+"""Relations to read along."""
 
 
 class Model(Instance, abstract=True, defer_build=True):
@@ -57,30 +66,41 @@ class Model(Instance, abstract=True, defer_build=True):
         # Only models with ``Annotated[str, VectorField(...)]`` have it at run time.
         vectors: VectorsAttribute = field(default_factory=dict)
 
+    __rush_view__ = staticmethod(view)
+
     # -- saving
 
-    def save(self, *, on_stale: OnStale | None = None, if_unchanged: bool = False) -> Self:
+    def save(
+        self, *, on_stale: OnStale | None = None, if_unchanged: bool = False, cascade: bool = True
+    ) -> Self:
         """Write what has changed, record and vectors as one thing; nothing is sent if nothing has.
 
-        With a merge key a new instance updates the record of that key, or creates it.
+        With a merge key a new instance updates the record of that key, or creates it. Relations that
+        were changed are written in the same step, with the records that they lead to: new ones are
+        created (by key: upserted), changed ones saved, others only linked.
 
         Args:
             on_stale: What becomes of a vector whose text changed: "raise", "keep" or "drop"; None
                 leaves it to the field.
             if_unchanged: Refuse if somebody else saved the record since it was read.
+            cascade: False writes this record and its relationships, not the related records.
 
         Raises:
             PropertyError, VectorError: A value that cannot be stored; names the field.
             StaleVector: The indexed text changed and its vector did not.
             ConflictError: ``if_unchanged``, and the stored record is another version.
-            RecordGone: The record has been deleted.
+            RecordGone: The record, or a related one, has been deleted.
+            NotSaved: Without ``cascade``: a related record was never saved.
+            ConfigurationError: It, or a related one, belongs to another store.
             PolicyDrift, PolicyMissing: The class's policies are not there, and cannot be made by themselves.
         """
-        return current_database().run(_save(self, on_stale, if_unchanged))
+        return current_database().run(_save(self, on_stale, if_unchanged, cascade))
 
-    async def asave(self, *, on_stale: OnStale | None = None, if_unchanged: bool = False) -> Self:
+    async def asave(
+        self, *, on_stale: OnStale | None = None, if_unchanged: bool = False, cascade: bool = True
+    ) -> Self:
         """As `save`."""
-        return await current_database().arun(_save(self, on_stale, if_unchanged))
+        return await current_database().arun(_save(self, on_stale, if_unchanged, cascade))
 
     @classmethod
     def save_many(
@@ -103,12 +123,12 @@ class Model(Instance, abstract=True, defer_build=True):
         Raises:
             BulkError: On "raise"; its ``report`` says what was saved before.
         """
-        _check_several(cls, records)
+        check_several(cls, records)
         database, schema = current_database(), schema_of(cls)
         report = BulkReport(0)
         done = 0
-        skip = _skips(on_error)
-        for several in _batches(enumerate(records), batch):
+        skip = skips(on_error)
+        for several in batches(enumerate(records), batch):
             saved = saving.save_batch(database.context, schema, several, report, skip=skip)
             report = database.run(named(schema, "save_many", saved))
             done += len(several)
@@ -126,12 +146,12 @@ class Model(Instance, abstract=True, defer_build=True):
         on_error: Literal["raise", "skip"] = "raise",
     ) -> BulkReport:
         """As `save_many`; ``records`` may be an async iterable, too."""
-        _check_several(cls, records)
+        check_several(cls, records)
         database, schema = current_database(), schema_of(cls)
         report = BulkReport(0)
         done = 0
-        skip = _skips(on_error)
-        async for several in _abatches(records, batch):
+        skip = skips(on_error)
+        async for several in abatches(records, batch):
             saved = saving.save_batch(database.context, schema, several, report, skip=skip)
             report = await database.arun(named(schema, "save_many", saved))
             done += len(several)
@@ -163,36 +183,67 @@ class Model(Instance, abstract=True, defer_build=True):
     # -- reading
 
     @classmethod
-    def get(cls, record_id: str | None = None, /, *, with_vectors: bool = False, **key: Any) -> Self:
+    def get(
+        cls,
+        record_id: str | None = None,
+        /,
+        *,
+        with_: With[Self] = (),
+        with_vectors: bool = False,
+        **key: Any,
+    ) -> Self:
         """The record with that id, ``Article.get(record_id)``, or key, ``Article.get(slug="warp")``.
+
+        ``with_`` are relations to read along, as in ``with_=[Article.author]``.
 
         Raises:
             NotFound: There is none.
             MultipleFound: The store holds several of that key (rule R18).
         """
-        found: Self = current_database().run(_get(cls, record_id, key, with_vectors))
+        found: Self = current_database().run(_get(cls, record_id, key, with_, with_vectors))
         return found
 
     @classmethod
-    async def aget(cls, record_id: str | None = None, /, *, with_vectors: bool = False, **key: Any) -> Self:
+    async def aget(
+        cls,
+        record_id: str | None = None,
+        /,
+        *,
+        with_: With[Self] = (),
+        with_vectors: bool = False,
+        **key: Any,
+    ) -> Self:
         """As `get`."""
-        found: Self = await current_database().arun(_get(cls, record_id, key, with_vectors))
+        found: Self = await current_database().arun(_get(cls, record_id, key, with_, with_vectors))
         return found
 
     @classmethod
     def get_or_none(
-        cls, record_id: str | None = None, /, *, with_vectors: bool = False, **key: Any
+        cls,
+        record_id: str | None = None,
+        /,
+        *,
+        with_: With[Self] = (),
+        with_vectors: bool = False,
+        **key: Any,
     ) -> Self | None:
         """As `get`; None where there is none."""
-        found: Self | None = current_database().run(_get_or_none(cls, record_id, key, with_vectors))
+        found: Self | None = current_database().run(_get_or_none(cls, record_id, key, with_, with_vectors))
         return found
 
     @classmethod
     async def aget_or_none(
-        cls, record_id: str | None = None, /, *, with_vectors: bool = False, **key: Any
+        cls,
+        record_id: str | None = None,
+        /,
+        *,
+        with_: With[Self] = (),
+        with_vectors: bool = False,
+        **key: Any,
     ) -> Self | None:
         """As `get_or_none`."""
-        found: Self | None = await current_database().arun(_get_or_none(cls, record_id, key, with_vectors))
+        read = _get_or_none(cls, record_id, key, with_, with_vectors)
+        found: Self | None = await current_database().arun(read)
         return found
 
     def refresh(self, *, with_vectors: bool | None = None) -> Self:
@@ -217,6 +268,52 @@ class Model(Instance, abstract=True, defer_build=True):
         schema_of(cls).concrete_label()
         return Query(cls).where(*conditions)
 
+    @overload
+    @classmethod
+    def aggregate(cls, row: type[R], /, **keys: Arithmetic) -> Aggregation[R]: ...
+    @overload
+    @classmethod
+    def aggregate(cls, /, **keys: Arithmetic) -> Aggregation[PlainRow]: ...
+    @classmethod
+    def aggregate(cls, row: Any = Row, /, **keys: Arithmetic) -> Aggregation[Any]:
+        """What is computed of the records, as rows; an `Aggregation`, which reads nothing yet.
+
+        ::
+
+            class ByYear(Row):
+                year: int
+                total: int
+                mean: float | None
+
+            Article.aggregate(ByYear, total=count(), mean=avg(Article.price)).group_by(Article.year).all()
+
+        Args:
+            row: The class of the rows; a plain `Row` without it.
+            keys: What is computed: `count`, `sum`, `avg`, `min`, `max` of fields, arithmetic, `bucket`.
+
+        Raises:
+            QueryError: A key that cannot be computed, or one that the row's class has no field for.
+        """
+        return aggregation_of(cls, row, keys)
+
+    @classmethod
+    def find_raw(cls, query: Mapping[str, Any]) -> list[Self]:
+        """The records of a query document, in RushDB's search query language: ``where`` with all of it.
+
+        As RushDB: at most 100, newest first, unless ``limit`` and ``orderBy`` say otherwise. ``labels``
+        can only be the class's own.
+
+        Raises:
+            QueryError: What is no part of a query, by its place; ``select`` and ``groupBy``, whose answer
+                is no records: see `aggregate`.
+        """
+        return current_database().run(_find_raw(cls, query))
+
+    @classmethod
+    async def afind_raw(cls, query: Mapping[str, Any]) -> list[Self]:
+        """As `find_raw`."""
+        return await current_database().arun(_find_raw(cls, query))
+
     @classmethod
     def search(
         cls,
@@ -230,6 +327,7 @@ class Model(Instance, abstract=True, defer_build=True):
         offset: int = 0,
         min_score: float | None = None,
         exact: bool | None = None,
+        with_: With[Self] = (),
         with_vectors: bool = False,
     ) -> Hits[Self]:
         """The records nearest to a vector, best first.
@@ -244,6 +342,7 @@ class Model(Instance, abstract=True, defer_build=True):
             offset: Leave the first so many out.
             min_score: Leave hits below this score out.
             exact: False permits an approximate index; None: as `connect()` was told.
+            with_: Relations to read along, as in ``with_=[Article.author]``.
             with_vectors: Read the vectors of the hits along.
 
         Raises:
@@ -255,7 +354,7 @@ class Model(Instance, abstract=True, defer_build=True):
         wanted = searching.Search(
             query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
         )
-        return current_database().run(_search(cls, wanted))
+        return current_database().run(_search(cls, wanted, with_))
 
     @classmethod
     async def asearch(
@@ -270,13 +369,14 @@ class Model(Instance, abstract=True, defer_build=True):
         offset: int = 0,
         min_score: float | None = None,
         exact: bool | None = None,
+        with_: With[Self] = (),
         with_vectors: bool = False,
     ) -> Hits[Self]:
         """As `search`."""
         wanted = searching.Search(
             query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
         )
-        return await current_database().arun(_search(cls, wanted))
+        return await current_database().arun(_search(cls, wanted, with_))
 
     # -- deleting
 
@@ -306,9 +406,9 @@ class Model(Instance, abstract=True, defer_build=True):
 # Operations stand outside of the class, so that they leave private names to its subclasses.
 
 
-def _save(record: M, on_stale: OnStale | None, if_unchanged: bool) -> Operation[M]:
+def _save(record: M, on_stale: OnStale | None, if_unchanged: bool, cascade: bool) -> Operation[M]:
     options = SaveOptions(on_stale, if_unchanged) if on_stale or if_unchanged else saving.DEFAULTS
-    saved = saving.save(current_database().context, record, options)
+    saved = saving.save(current_database().context, record, options, cascade=cascade)
     return named(schema_of(type(record)), "save", saved)
 
 
@@ -318,19 +418,29 @@ def _rename_key(record: M, key: dict[str, Any]) -> Operation[M]:
 
 
 def _get(
-    model: type[Model], record_id: str | None, key: dict[str, Any], with_vectors: bool
+    model: type[Model],
+    record_id: str | None,
+    key: dict[str, Any],
+    with_: With[Any],
+    with_vectors: bool,
 ) -> Operation[Any]:
     schema = schema_of(model)
-    found = reading.get(current_database().context, schema, record_id, key, with_vectors)
-    return named(schema, "get", found)
+    context = current_database().context
+    found = reading.get(context, schema, record_id, key, with_vectors)
+    return named(schema, "get", relating.along(context, schema, found, with_))
 
 
 def _get_or_none(
-    model: type[Model], record_id: str | None, key: dict[str, Any], with_vectors: bool
+    model: type[Model],
+    record_id: str | None,
+    key: dict[str, Any],
+    with_: With[Any],
+    with_vectors: bool,
 ) -> Operation[Any]:
     schema = schema_of(model)
-    found = reading.get_or_none(current_database().context, schema, record_id, key, with_vectors)
-    return named(schema, "get_or_none", found)
+    context = current_database().context
+    found = reading.get_or_none(context, schema, record_id, key, with_vectors)
+    return named(schema, "get_or_none", relating.along(context, schema, found, with_))
 
 
 def _refresh(record: M, with_vectors: bool | None) -> Operation[M]:
@@ -338,9 +448,15 @@ def _refresh(record: M, with_vectors: bool | None) -> Operation[M]:
     return named(schema_of(type(record)), "refresh", refreshed)
 
 
-def _search(model: type[M], wanted: searching.Search) -> Operation[Hits[M]]:
+def _search(model: type[M], wanted: searching.Search, with_: With[Any]) -> Operation[Hits[M]]:
+    schema, context = schema_of(model), current_database().context
+    found = searching.search(context, schema, wanted)
+    return named(schema, "search", relating.along_hits(context, schema, found, with_))
+
+
+def _find_raw(model: type[M], query: Mapping[str, Any]) -> Operation[list[M]]:
     schema = schema_of(model)
-    return named(schema, "search", searching.search(current_database().context, schema, wanted))
+    return named(schema, "find_raw", reading.find_raw(current_database().context, schema, query))
 
 
 def _delete(record: Model) -> Operation[None]:
@@ -351,45 +467,3 @@ def _delete(record: Model) -> Operation[None]:
 def _delete_all(model: type[Model]) -> Operation[int]:
     schema = schema_of(model)
     return named(schema, "delete_all", ask(DeleteRecords(RecordQuery((schema.concrete_label(),)))))
-
-
-def _check_several(model: type[Model], records: object) -> None:
-    if isinstance(records, Instance) or not isinstance(records, (Iterable, AsyncIterable)):
-        one = type(records).__name__
-        raise TypeError(f"{model.__name__}.save_many() takes several records, got one {one}: write [record]")
-
-
-def _skips(on_error: str) -> bool:
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f"on_error is 'raise' or 'skip', got {on_error!r}")
-    return on_error == "skip"
-
-
-def _size(batch: Any) -> int:
-    if type(batch) is not int or batch < 1:
-        raise ValueError(f"batch is a whole number from 1, got {batch!r}")
-    return batch
-
-
-def _batches(numbered: Iterable[tuple[int, object]], batch: int) -> Iterator[list[tuple[int, object]]]:
-    iterator, size = iter(numbered), _size(batch)
-    while several := list(islice(iterator, size)):
-        yield several
-
-
-async def _abatches(
-    records: Iterable[Any] | AsyncIterable[Any], batch: int
-) -> AsyncIterator[list[tuple[int, object]]]:
-    if not isinstance(records, AsyncIterable):
-        for several in _batches(enumerate(records), batch):
-            yield several
-        return
-    size, several, position = _size(batch), list[tuple[int, object]](), 0
-    async for record in records:
-        several.append((position, record))
-        position += 1
-        if len(several) == size:
-            yield several
-            several = []
-    if several:
-        yield several

@@ -14,7 +14,7 @@ MODEL_NAMES = frozenset(
     record_id is_saved vectors
     save asave save_many asave_many get aget get_or_none aget_or_none refresh arefresh
     delete adelete delete_all adelete_all rename_key arename_key clone
-    find find_raw search asearch search_many asearch_many aggregate
+    find find_raw afind_raw search asearch search_many asearch_many aggregate
     stale reembed areembed
     """.split()
 )

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 from .errors import ConfigurationError
 from .port import AsyncBackend, Backend
@@ -20,7 +20,8 @@ CLOUD = "https://api.rushdb.com/api/v1"
 TIMEOUT = 60.0
 """Seconds that a verb may take on a server."""
 
-_FOREVER = 1e9
+FOREVER = 1e9
+"""Seconds; more than anything may take."""
 
 _LIKE_A_HOST = re.compile(r"[\w.-]+:\d+(/.*)?").fullmatch
 
@@ -102,7 +103,7 @@ def open_store(
     named = locate(location, token=token)
     if durability not in ("full", "normal"):
         raise ConfigurationError(f"durability is 'full' or 'normal', got {durability!r}")
-    if timeout is not None and not (_is_number(timeout) and 0 < timeout < _FOREVER):
+    if timeout is not None and not (is_number(timeout) and 0 < timeout < FOREVER):
         raise ConfigurationError(f"timeout is a number of seconds above 0, or None, got {timeout!r}")
     # A store is loaded when it is opened: nobody pays for the import of another one.
     if is_server(named):
@@ -141,5 +142,6 @@ def from_environment() -> str | None:
     return os.environ.get("RUSHMODEL_URL") or os.environ.get("RUSHDB_URL") or None
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is one, and no bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)

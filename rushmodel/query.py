@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
+from .aggregation import Aggregation, aggregation_of
+from .arithmetic import Arithmetic
 from .current import current_database
 from .database import Database
 from .errors import MultipleFound, NotFound, QueryError, UnboundedQuery
@@ -13,7 +15,7 @@ from .flow import Operation, ask
 from .instance import Instance, state_of
 from .loading import Loader
 from .metaclass import schema_of
-from .operations import reading
+from .operations import reading, relating
 from .operations.naming import named
 from .operations.searching import check_condition
 from .port import (
@@ -24,11 +26,14 @@ from .port import (
     OpenCursor,
     RecordQuery,
 )
+from .relationcolumns import RelationColumn, check_relation
+from .rows import PlainRow, Row
 from .value import Value
 from .vectorfields import OnStale
 
 M = TypeVar("M", bound=Instance)
 R = TypeVar("R")
+Row_ = TypeVar("Row_", bound=Row)
 
 PAGE = 1000
 LARGEST = 2**60
@@ -51,6 +56,7 @@ class Query(Value, Generic[M], eq=False):
     skipped: int = 0
     vectors: bool = False
     fields: frozenset[str] | None = None
+    relations: tuple[RelationColumn[Any, Any], ...] = ()
 
     # -- builders
 
@@ -83,6 +89,16 @@ class Query(Value, Generic[M], eq=False):
         """With their vectors."""
         return self.replaced(vectors=True)
 
+    def with_(self, *relations: RelationColumn[M, Any]) -> Query[M]:
+        """With related records, a command a relation and page: ``with_(Article.author)``.
+
+        Further ones as in ``with_(Article.author.with_(Person.employer))``. A record that several are
+        related to is one instance. They are read after the records, and are as they are then.
+        """
+        for each in relations:
+            check_relation(self.model, each, f"{self.model.__name__}: with_()")
+        return self.replaced(relations=(*self.relations, *relations))
+
     def only(self, *fields: Column[M, Any] | str) -> Query[M]:
         """With these fields alone; reading another one raises `NotLoaded`. The merge key is always read."""
         schema = schema_of(self.model)
@@ -97,6 +113,23 @@ class Query(Value, Generic[M], eq=False):
                 f"got {', '.join(map(repr, sorted(unknown))) or 'none'}"
             )
         return self.replaced(fields=frozenset(names | {each.name for each in schema.keys}))
+
+    @overload
+    def aggregate(self, row: type[Row_], /, **keys: Arithmetic) -> Aggregation[Row_]: ...
+    @overload
+    def aggregate(self, /, **keys: Arithmetic) -> Aggregation[PlainRow]: ...
+    def aggregate(self, row: Any = Row, /, **keys: Arithmetic) -> Aggregation[Any]:
+        """What is computed of these records, as `Model.aggregate` says.
+
+        Raises:
+            QueryError: The query has a limit, an offset or an order: aggregates are of all that match.
+        """
+        if self.limited is not None or self.skipped or self.orders:
+            raise QueryError(
+                f"{self.model.__name__}: aggregate() is of all records that match: "
+                "give limit, offset and order after it"
+            )
+        return aggregation_of(self.model, row, keys, self.conditions)
 
     # -- terminals
 
@@ -153,26 +186,28 @@ class Query(Value, Generic[M], eq=False):
         return self._pages(_whole("size", size, least=1))
 
     def _pages(self, size: int) -> Iterator[list[M]]:
-        database, loader = self._database(), self._loader()
-        cursor = database.run(self._open())
+        here, loader = self._database().here(), self._loader()
+        cursor = here.run(self._open())
         try:
-            while page := database.run(reading.read_page(loader, cursor, size)):
+            while page := here.run(self._along(reading.read_page(loader, cursor, size))):
                 yield page
         finally:
-            database.run(ask(CloseCursor(cursor)))
+            if not here.is_over:
+                here.run(ask(CloseCursor(cursor)))
 
     def apages(self, size: int = PAGE) -> AsyncIterator[list[M]]:
         """As `pages`."""
         return self._apages(_whole("size", size, least=1))
 
     async def _apages(self, size: int) -> AsyncIterator[list[M]]:
-        database, loader = self._database(), self._loader()
-        cursor = await database.arun(self._open())
+        here, loader = self._database().here(), self._loader()
+        cursor = await here.arun(self._open())
         try:
-            while page := await database.arun(reading.read_page(loader, cursor, size)):
+            while page := await here.arun(self._along(reading.read_page(loader, cursor, size))):
                 yield page
         finally:
-            await database.arun(ask(CloseCursor(cursor)))
+            if not here.is_over:
+                await here.arun(ask(CloseCursor(cursor)))
 
     def stream(self) -> Iterator[M]:
         """The records one by one; never more than a page in memory."""
@@ -229,7 +264,13 @@ class Query(Value, Generic[M], eq=False):
         query = yield from self._reading()
         if most is not None:
             query = query.replaced(limit=most if self.limited is None else min(self.limited, most))
-        return (yield from self._named("find", reading.find(self._loader(), query)))
+        return (yield from self._named("find", self._along(reading.find(self._loader(), query))))
+
+    def _along(self, operation: Operation[list[M]]) -> Operation[list[M]]:
+        """The records, with the related ones that are to be read along."""
+        found = yield from operation
+        yield from relating.prefetch(self._database().context, found, self.relations)
+        return found
 
     def _reading(self) -> Operation[RecordQuery]:
         """The query as it is read, with the vectors that are to come along."""
@@ -294,6 +335,10 @@ class Query(Value, Generic[M], eq=False):
     def _check_model(self, model: type[Any]) -> None:
         if not issubclass(self.model, model):
             raise QueryError(f"a field of {model.__name__} says nothing about {self.model.__name__}")
+
+    def __rush_query__(self) -> RecordQuery:
+        """What an export reads."""
+        return self._stored()
 
     def _stored(self) -> RecordQuery:
         schema = schema_of(self.model)

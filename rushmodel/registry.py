@@ -16,3 +16,8 @@ def register(model: type[Any]) -> None:
 def registered() -> list[type[Any]]:
     """All concrete models that are alive, by module and name."""
     return [model for _, model in sorted(_models.items(), key=lambda item: item[0])]
+
+
+def newest(model: type[Any]) -> type[Any]:
+    """The model that took the place of this one, else the model itself."""
+    return _models.get((model.__module__, model.__qualname__), model)

@@ -73,3 +73,36 @@ class BulkReport(Value):
 
     saved: int
     failed: tuple[Failed, ...] = ()
+
+
+class FailedRow(Value):
+    """A row of a file that was not imported, and why; row and line count from 1."""
+
+    row: int
+    line: int
+    error: Exception
+
+
+class ImportReport(Value):
+    """How an import went.
+
+    ``rows``: read from the file. ``saved``: records made or changed, nested ones included. ``linked``:
+    relationships made. ``skipped``: rows that were left out; ``failed`` are the first thousand of them.
+    """
+
+    rows: int = 0
+    saved: int = 0
+    linked: int = 0
+    skipped: int = 0
+    failed: tuple[FailedRow, ...] = ()
+
+
+class ExportReport(Value):
+    """How much an export wrote.
+
+    ``left_out``: relationships with a record that was not exported.
+    """
+
+    records: int = 0
+    relationships: int = 0
+    left_out: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -34,6 +34,16 @@ class Row(BaseModel):
         defer_build=True,
     )
 
+
+if TYPE_CHECKING:
+
+    class PlainRow(Row):
+        """A `Row` without a class of its own: type checkers let it have any attribute."""
+
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    PlainRow = Row
 
 R = TypeVar("R", bound=Row)
 

@@ -14,6 +14,7 @@ from .codecs import Codec
 from .errors import ModelError
 from .expressions import Column, VectorColumn
 from .port import Float32, Signature, Similarity, Source
+from .relationcolumns import RelationColumn, RelationSpec
 from .value import Value
 from .vectorfields import OnStale
 from .vectors import as_vector
@@ -82,13 +83,14 @@ class VectorSpec(Value):
 
 
 class ModelSchema(Value):
-    """A model: its label (None for an abstract class), properties, vectors and merge key."""
+    """A model: its label (None for an abstract class), properties, vectors, merge key and relations."""
 
     model: type[Any]
     label: str | None
     properties: tuple[Property, ...]
     vectors: tuple[VectorSpec, ...]
     columns: dict[str, Column[Any, Any] | VectorColumn[Any]]
+    relations: tuple[RelationSpec, ...] = ()
 
     @cached_property
     def name(self) -> str:
@@ -101,6 +103,15 @@ class ModelSchema(Value):
     @cached_property
     def vector_by_name(self) -> dict[str, VectorSpec]:
         return {each.name: each for each in self.vectors}
+
+    @cached_property
+    def relation_by_name(self) -> dict[str, RelationSpec]:
+        return {each.name: each for each in self.relations}
+
+    @cached_property
+    def relation_columns(self) -> dict[str, RelationColumn[Any, Any]]:
+        """The relations as seen on the class."""
+        return {each.name: RelationColumn[Any, Any](self.model, each) for each in self.relations}
 
     @cached_property
     def keys(self) -> tuple[Property, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast, runtime_checkable
 
@@ -105,7 +106,11 @@ def _converted(value: object) -> Float32:
         raise ValueError(f"expected a row of numbers, got {type(value).__name__}")
     wide: np.ndarray[Any, Any]
     if type(value) in (list, tuple):  # what JSON holds; to ask them for what they offer takes as long again
-        wide = _from_sequence(cast("Sequence[Any]", value))
+        row = cast("Sequence[Any]", value)
+        narrow = _from_floats(row)
+        if narrow is not None:
+            return narrow
+        wide = _from_sequence(row)
     elif hasattr(value, "__array__"):
         mask = getattr(value, "mask", None)
         if mask is not None and np.any(mask):
@@ -127,6 +132,22 @@ def _converted(value: object) -> Float32:
     if lost.any():
         raise ValueError(f"the number at position {int(np.argmax(lost))} does not fit into float32")
     return array
+
+
+def _from_floats(row: Sequence[Any]) -> Float32 | None:
+    """The vector of a row of Python's floats alone; None where something in it has to be looked at."""
+    import numpy as np
+
+    # In a third of the time that numpy takes, which asks every number what it is.
+    if list(map(type, row)).count(float) != len(row):
+        return None
+    array: Float32 = np.empty(len(row), dtype=np.float32)
+    try:
+        struct.pack_into(f"{len(row)}f", array.data, 0, *row)
+    except OverflowError:
+        return None
+    # vdot does not warn of infinity, which the row may have held or which was too large a number.
+    return array if math.isfinite(np.vdot(array, array)) else None
 
 
 def _from_sequence(value: Sequence[Any]) -> np.ndarray[Any, Any]:

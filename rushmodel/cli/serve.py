@@ -81,7 +81,7 @@ def serve(
         token = _read_token(token_file)
     elif token is None:
         token = os.environ.get(TOKEN_VARIABLE)
-    leave_unless_installed("h11", "starlette", "uvicorn")
+    leave_unless_installed("httptools", "starlette", "uvicorn")
     from ..serve.running import serve as run
 
     _log_to_stderr(log_level)

@@ -10,14 +10,17 @@ from .aio import AsyncRecord, AsyncRecordSearchResult, AsyncRushDB
 from .record import Record
 from .results import ApiResponse, RecordSearchResult, SearchResult
 from .rushdb import RushDB
+from .transactions import AsyncTransaction, Transaction
 
 __all__ = [
     "ApiResponse",
     "AsyncRecord",
     "AsyncRecordSearchResult",
     "AsyncRushDB",
+    "AsyncTransaction",
     "Record",
     "RecordSearchResult",
     "RushDB",
     "SearchResult",
+    "Transaction",
 ]

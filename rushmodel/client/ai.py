@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import CapabilityError, QueryError
 from ..flow import run
-from ..operations import raw_policies
+from ..operations import raw_catalog, raw_policies
 from ..port import Backend
+from ..wire.catalog import schema_document
 from ..wire.documents import policy_document, stats_document
+from ..wire.markdown import schema_markdown
 from .results import ApiResponse, RecordSearchResult
+from .transactions import TransactionTarget, within
 
 if TYPE_CHECKING:
     from .rushdb import RushDB
@@ -65,13 +68,38 @@ class AIAPI:
 
     def __init__(self, client: RushDB, backend: Backend) -> None:
         self._client = client
+        self._backend = backend
         self.indexes = IndexesAPI(backend)
 
     def search(
-        self, prompt: str | Mapping[str, Any], current_query: Mapping[str, Any] | None = None
+        self,
+        prompt: str | Mapping[str, Any],
+        current_query: Mapping[str, Any] | None = None,
+        transaction: TransactionTarget | None = None,
     ) -> RecordSearchResult:
         """As ``records.vector_search``; a prompt in words is a `CapabilityError`."""
-        return self._client.records.vector_search(search_params(prompt, current_query))
+        return self._client.records.vector_search(search_params(prompt, current_query), transaction)
+
+    def get_schema(
+        self, params: Mapping[str, Any] | None = None, transaction: TransactionTarget | None = None
+    ) -> ApiResponse[list[dict[str, Any]]]:
+        """What is in the store: of each label ``label``, ``count``, ``properties`` and ``relationships``.
+
+        Args:
+            params: ``labels`` to look at; ``force``, which servers need that keep their answer for an
+                hour, is always meant.
+        """
+        return ApiResponse(
+            schema_document(run(within(self._backend, transaction), raw_catalog.describe(params)))
+        )
+
+    def get_schema_markdown(
+        self, params: Mapping[str, Any] | None = None, transaction: TransactionTarget | None = None
+    ) -> ApiResponse[str]:
+        """As `get_schema`, as tables in Markdown."""
+        return ApiResponse(
+            schema_markdown(run(within(self._backend, transaction), raw_catalog.describe(params)))
+        )
 
 
 DELETED = {"deleted": True, "queued": True}

@@ -10,13 +10,27 @@ from typing_extensions import Self
 
 from ..errors import QueryError, StoreError
 from ..flow import arun
-from ..operations import raw_import, raw_policies, raw_records, raw_search
+from ..operations import (
+    raw_catalog,
+    raw_csv,
+    raw_import,
+    raw_policies,
+    raw_records,
+    raw_relationships,
+    raw_rows,
+    raw_search,
+)
 from ..port import AsyncBackend, StoredRecord
+from ..wire.catalog import schema_document
 from ..wire.documents import policy_document, record_document, stats_document
+from ..wire.markdown import schema_markdown
 from .ai import DELETED, PolicyDocument, search_params
-from .record import RecordData, RecordTarget, target_id, target_ids
-from .records import answer, deleted, wants_result
+from .catalog import AsyncLabelsAPI, AsyncPropertiesAPI
+from .record import RecordData, RecordTarget, RelationTarget, relation_ids, target_id, target_ids
+from .records import answer, deleted, related, wants_result
+from .relationships import AsyncRelationshipsAPI
 from .results import ApiResponse, SearchResult
+from .transactions import AsyncTransactionsAPI, AsyncTransactionTarget, awithin
 
 if TYPE_CHECKING:
     from .rushdb import RushDB
@@ -29,7 +43,11 @@ class AsyncRushDB:
         self._client = client
         self._backend = backend
         self.records = AsyncRecordsAPI(self, backend)
+        self.relationships = AsyncRelationshipsAPI(backend)
+        self.tx = self.transactions = AsyncTransactionsAPI(backend)
         self.ai = AsyncAIAPI(self, backend)
+        self.labels = AsyncLabelsAPI(backend)
+        self.properties = AsyncPropertiesAPI(backend)
 
     async def ping(self) -> bool:
         """As `RushDB.ping`."""
@@ -67,17 +85,41 @@ class AsyncRecord(RecordData):
         data: Mapping[str, Any],
         label: str | None = None,
         vectors: Sequence[Mapping[str, Any]] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> dict[str, Any]:
         """As `Record.set`."""
-        return await self._client.records.set(self, data, label, vectors)
+        return await self._client.records.set(self, data, label, vectors, transaction)
 
-    async def update(self, data: Mapping[str, Any], label: str | None = None) -> dict[str, Any]:
+    async def update(
+        self,
+        data: Mapping[str, Any],
+        transaction: AsyncTransactionTarget | None = None,
+        label: str | None = None,
+    ) -> dict[str, Any]:
         """As `Record.update`."""
-        return await self._client.records.update(self, data, label)
+        return await self._client.records.update(self, data, transaction, label)
 
-    async def delete(self) -> dict[str, Any]:
+    async def attach(
+        self,
+        target: RelationTarget,
+        options: Mapping[str, Any] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
+    ) -> dict[str, Any]:
+        """As `Record.attach`."""
+        return await self._client.records.attach(self, target, options, transaction)
+
+    async def detach(
+        self,
+        target: RelationTarget,
+        options: Mapping[str, Any] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
+    ) -> dict[str, Any]:
+        """As `Record.detach`."""
+        return await self._client.records.detach(self, target, options, transaction)
+
+    async def delete(self, transaction: AsyncTransactionTarget | None = None) -> dict[str, Any]:
         """As `Record.delete`."""
-        return await self._client.records.delete_by_id(self)
+        return await self._client.records.delete_by_id(self, transaction)
 
 
 class AsyncRecordSearchResult(SearchResult[AsyncRecord]):
@@ -92,20 +134,27 @@ class AsyncRecordSearchResult(SearchResult[AsyncRecord]):
     ) -> None:
         super().__init__(data, total, search_query)
         self._client = client
+        self._record_id: str | None = None
+
+    def among_related(self, record_id: str | None) -> Self:
+        """The same result, whose next page is found among the records related to that one, too."""
+        self._record_id = record_id
+        return self
 
     async def next(self, preserve_data: bool = False) -> AsyncRecordSearchResult:
         """As `RecordSearchResult.next`."""
         query = self._next_query()
         records = self._connected("next()").records
-        page = await (records.vector_search(query) if "queryVector" in query else records.find(query))
+        vector = "queryVector" in query
+        page = await (records.vector_search(query) if vector else records.find(query, self._record_id))
         if not preserve_data:
             return page
         self._append(page)
         return self
 
-    async def delete_all(self) -> dict[str, Any]:
+    async def delete_all(self, transaction: AsyncTransactionTarget | None = None) -> dict[str, Any]:
         """As `RecordSearchResult.delete_all`."""
-        return await self._connected("delete_all()").records.delete_by_id(self._data)
+        return await self._connected("delete_all()").records.delete_by_id(self._data, transaction)
 
     def _connected(self, what: str) -> AsyncRushDB:
         if self._client is None:
@@ -126,9 +175,12 @@ class AsyncRecordsAPI:
         data: Mapping[str, Any],
         options: Mapping[str, Any] | None = None,
         vectors: Sequence[Mapping[str, Any]] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> AsyncRecord:
         """As `RecordsAPI.create`."""
-        return self._one(await arun(self._backend, raw_import.create(label, data, options, vectors)))
+        return self._one(
+            await arun(awithin(self._backend, transaction), raw_import.create(label, data, options, vectors))
+        )
 
     async def upsert(
         self,
@@ -136,9 +188,12 @@ class AsyncRecordsAPI:
         label: str | None = None,
         options: Mapping[str, Any] | None = None,
         vectors: Sequence[Mapping[str, Any]] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> AsyncRecord:
         """As `RecordsAPI.upsert`."""
-        return self._one(await arun(self._backend, raw_import.upsert(data, label, options, vectors)))
+        return self._one(
+            await arun(awithin(self._backend, transaction), raw_import.upsert(data, label, options, vectors))
+        )
 
     async def create_many(
         self,
@@ -146,16 +201,43 @@ class AsyncRecordsAPI:
         data: Sequence[Mapping[str, Any]],
         options: Mapping[str, Any] | None = None,
         vectors: Sequence[Sequence[Mapping[str, Any]] | None] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> AsyncRecordSearchResult:
         """As `RecordsAPI.create_many`."""
         operation = raw_import.create_many(label, data, options, vectors)
-        return self._made(await arun(self._backend, operation), options)
+        return self._made(await arun(awithin(self._backend, transaction), operation), options)
 
     async def import_json(
-        self, data: Any, label: str | None = None, options: Mapping[str, Any] | None = None
+        self,
+        data: Any,
+        label: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> AsyncRecordSearchResult:
         """As `RecordsAPI.import_json`."""
-        return self._made(await arun(self._backend, raw_import.import_json(data, label, options)), options)
+        return self._made(
+            await arun(awithin(self._backend, transaction), raw_import.import_json(data, label, options)),
+            options,
+        )
+
+    async def import_csv(
+        self,
+        label: str,
+        data: str,
+        options: Mapping[str, Any] | None = None,
+        parse_config: Mapping[str, Any] | None = None,
+        vectors: Sequence[Sequence[Mapping[str, Any]] | None] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
+    ) -> AsyncRecordSearchResult:
+        """As `RecordsAPI.import_csv`."""
+        operation = raw_csv.import_csv(label, data, options, parse_config, vectors)
+        return self._made(await arun(awithin(self._backend, transaction), operation), options)
+
+    async def export(
+        self, search_query: Mapping[str, Any] | None = None, transaction: AsyncTransactionTarget | None = None
+    ) -> str:
+        """As `RecordsAPI.export`."""
+        return await arun(awithin(self._backend, transaction), raw_csv.export_csv(search_query))
 
     async def set(
         self,
@@ -163,60 +245,119 @@ class AsyncRecordsAPI:
         data: Mapping[str, Any],
         label: str | None = None,
         vectors: Sequence[Mapping[str, Any]] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> dict[str, Any]:
         """As `RecordsAPI.set`."""
         operation = raw_records.change(target_id(target), data, label, vectors, replace=True)
-        return answer(record_document(await arun(self._backend, operation)))
+        return answer(record_document(await arun(awithin(self._backend, transaction), operation)))
 
     async def update(
-        self, target: RecordTarget, data: Mapping[str, Any], label: str | None = None
+        self,
+        target: RecordTarget,
+        data: Mapping[str, Any],
+        transaction: AsyncTransactionTarget | None = None,
+        label: str | None = None,
     ) -> dict[str, Any]:
         """As `RecordsAPI.update`."""
         operation = raw_records.change(target_id(target), data, label, None, replace=False)
-        return answer(record_document(await arun(self._backend, operation)))
+        return answer(record_document(await arun(awithin(self._backend, transaction), operation)))
 
     async def find(
-        self, search_query: Mapping[str, Any] | None = None, record_id: RecordTarget | None = None
+        self,
+        search_query: Mapping[str, Any] | None = None,
+        record_id: RecordTarget | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> AsyncRecordSearchResult:
         """As `RecordsAPI.find`."""
-        page = await arun(self._backend, raw_records.find(search_query, record_id))
-        return self._found(page.records, page.total, search_query or {})
+        near = None if record_id is None else target_id(record_id)
+        found = await arun(awithin(self._backend, transaction), raw_rows.find(search_query, near))
+        records = [AsyncRecord(self._client, row) for row in found.rows]
+        result = AsyncRecordSearchResult(records, found.total, search_query or {}, self._client)
+        return result.among_related(near)
 
-    async def find_one(self, search_query: Mapping[str, Any] | None = None) -> AsyncRecord | None:
+    async def find_one(
+        self, search_query: Mapping[str, Any] | None = None, transaction: AsyncTransactionTarget | None = None
+    ) -> AsyncRecord | None:
         """As `RecordsAPI.find_one`."""
-        found = await arun(self._backend, raw_records.find_one(search_query))
+        found = await arun(awithin(self._backend, transaction), raw_records.find_one(search_query))
         return None if found is None else self._one(found)
 
-    async def find_uniq(self, search_query: Mapping[str, Any] | None = None) -> AsyncRecord | None:
+    async def find_uniq(
+        self, search_query: Mapping[str, Any] | None = None, transaction: AsyncTransactionTarget | None = None
+    ) -> AsyncRecord | None:
         """As `RecordsAPI.find_uniq`."""
-        found = await arun(self._backend, raw_records.find_uniq(search_query))
+        found = await arun(awithin(self._backend, transaction), raw_records.find_uniq(search_query))
         return None if found is None else self._one(found)
 
     @overload
-    async def find_by_id(self, target: RecordTarget) -> AsyncRecord: ...
+    async def find_by_id(
+        self, target: RecordTarget, transaction: AsyncTransactionTarget | None = None
+    ) -> AsyncRecord: ...
     @overload
-    async def find_by_id(self, target: list[Any]) -> AsyncRecordSearchResult: ...
-    async def find_by_id(self, target: RecordTarget | list[Any]) -> AsyncRecord | AsyncRecordSearchResult:
+    async def find_by_id(
+        self, target: list[Any], transaction: AsyncTransactionTarget | None = None
+    ) -> AsyncRecordSearchResult: ...
+    async def find_by_id(
+        self, target: RecordTarget | list[Any], transaction: AsyncTransactionTarget | None = None
+    ) -> AsyncRecord | AsyncRecordSearchResult:
         """As `RecordsAPI.find_by_id`."""
         ids = target_ids(target)
         if ids is None:
-            return self._one(await arun(self._backend, raw_records.find_by_id(target_id(target))))
-        found = await arun(self._backend, raw_records.find_by_ids(ids))
+            return self._one(
+                await arun(awithin(self._backend, transaction), raw_records.find_by_id(target_id(target)))
+            )
+        found = await arun(awithin(self._backend, transaction), raw_records.find_by_ids(ids))
         return self._found(found, len(found), None)
 
-    async def delete(self, search_query: Mapping[str, Any]) -> dict[str, Any]:
-        """As `RecordsAPI.delete`."""
-        return deleted(await arun(self._backend, raw_records.delete(search_query)))
+    async def attach(
+        self,
+        source: RecordTarget,
+        target: RelationTarget,
+        options: Mapping[str, Any] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
+    ) -> dict[str, Any]:
+        """As `RecordsAPI.attach`."""
+        origin = target_id(source)
+        await arun(
+            awithin(self._backend, transaction),
+            raw_relationships.attach(origin, relation_ids(target), options),
+        )
+        return related(origin, "created")
 
-    async def delete_by_id(self, target: RecordTarget | list[Any]) -> dict[str, Any]:
+    async def detach(
+        self,
+        source: RecordTarget,
+        target: RelationTarget,
+        options: Mapping[str, Any] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
+    ) -> dict[str, Any]:
+        """As `RecordsAPI.detach`."""
+        origin = target_id(source)
+        await arun(
+            awithin(self._backend, transaction),
+            raw_relationships.detach(origin, relation_ids(target), options),
+        )
+        return related(origin, "deleted")
+
+    async def delete(
+        self, search_query: Mapping[str, Any], transaction: AsyncTransactionTarget | None = None
+    ) -> dict[str, Any]:
+        """As `RecordsAPI.delete`."""
+        return deleted(await arun(awithin(self._backend, transaction), raw_records.delete(search_query)))
+
+    async def delete_by_id(
+        self, target: RecordTarget | list[Any], transaction: AsyncTransactionTarget | None = None
+    ) -> dict[str, Any]:
         """As `RecordsAPI.delete_by_id`."""
         ids = target_ids(target)
         chosen = [target_id(target)] if ids is None else ids
-        return deleted(await arun(self._backend, raw_records.delete_by_ids(chosen)))
+        return deleted(await arun(awithin(self._backend, transaction), raw_records.delete_by_ids(chosen)))
 
-    async def vector_search(self, params: Mapping[str, Any]) -> AsyncRecordSearchResult:
+    async def vector_search(
+        self, params: Mapping[str, Any], transaction: AsyncTransactionTarget | None = None
+    ) -> AsyncRecordSearchResult:
         """As `RecordsAPI.vector_search`."""
-        found = await arun(self._backend, raw_search.vector_search(params))
+        found = await arun(awithin(self._backend, transaction), raw_search.vector_search(params))
         return self._found(found, len(found), params)
 
     def _one(self, record: StoredRecord) -> AsyncRecord:
@@ -268,10 +409,30 @@ class AsyncAIAPI:
 
     def __init__(self, client: AsyncRushDB, backend: AsyncBackend) -> None:
         self._client = client
+        self._backend = backend
         self.indexes = AsyncIndexesAPI(backend)
 
     async def search(
-        self, prompt: str | Mapping[str, Any], current_query: Mapping[str, Any] | None = None
+        self,
+        prompt: str | Mapping[str, Any],
+        current_query: Mapping[str, Any] | None = None,
+        transaction: AsyncTransactionTarget | None = None,
     ) -> AsyncRecordSearchResult:
         """As `AIAPI.search`."""
-        return await self._client.records.vector_search(search_params(prompt, current_query))
+        return await self._client.records.vector_search(search_params(prompt, current_query), transaction)
+
+    async def get_schema(
+        self, params: Mapping[str, Any] | None = None, transaction: AsyncTransactionTarget | None = None
+    ) -> ApiResponse[list[dict[str, Any]]]:
+        """As `AIAPI.get_schema`."""
+        return ApiResponse(
+            schema_document(await arun(awithin(self._backend, transaction), raw_catalog.describe(params)))
+        )
+
+    async def get_schema_markdown(
+        self, params: Mapping[str, Any] | None = None, transaction: AsyncTransactionTarget | None = None
+    ) -> ApiResponse[str]:
+        """As `AIAPI.get_schema_markdown`."""
+        return ApiResponse(
+            schema_markdown(await arun(awithin(self._backend, transaction), raw_catalog.describe(params)))
+        )

@@ -11,6 +11,7 @@ from ..operations.raw_documents import shown
 
 if TYPE_CHECKING:
     from .rushdb import RushDB
+    from .transactions import TransactionTarget
 
 RecordDocument: TypeAlias = "dict[str, Any]"
 """Properties by name, and ``__id``, ``__label``, ``__proptypes`` (R14), after a search ``__score`` (R10)."""
@@ -120,21 +121,48 @@ class Record(RecordData):
         data: Mapping[str, Any],
         label: str | None = None,
         vectors: Sequence[Mapping[str, Any]] | None = None,
+        transaction: TransactionTarget | None = None,
     ) -> dict[str, Any]:
         """As ``records.set`` with this record."""
-        return self._client.records.set(self, data, label, vectors)
+        return self._client.records.set(self, data, label, vectors, transaction)
 
-    def update(self, data: Mapping[str, Any], label: str | None = None) -> dict[str, Any]:
+    def update(
+        self,
+        data: Mapping[str, Any],
+        transaction: TransactionTarget | None = None,
+        label: str | None = None,
+    ) -> dict[str, Any]:
         """As ``records.update`` with this record."""
-        return self._client.records.update(self, data, label)
+        return self._client.records.update(self, data, transaction, label)
 
-    def delete(self) -> dict[str, Any]:
+    def attach(
+        self,
+        target: RelationTarget,
+        options: Mapping[str, Any] | None = None,
+        transaction: TransactionTarget | None = None,
+    ) -> dict[str, Any]:
+        """As ``records.attach`` with this record as the source."""
+        return self._client.records.attach(self, target, options, transaction)
+
+    def detach(
+        self,
+        target: RelationTarget,
+        options: Mapping[str, Any] | None = None,
+        transaction: TransactionTarget | None = None,
+    ) -> dict[str, Any]:
+        """As ``records.detach`` with this record as the source."""
+        return self._client.records.detach(self, target, options, transaction)
+
+    def delete(self, transaction: TransactionTarget | None = None) -> dict[str, Any]:
         """As ``records.delete_by_id`` with this record."""
-        return self._client.records.delete_by_id(self)
+        return self._client.records.delete_by_id(self, transaction)
 
 
 RecordTarget: TypeAlias = str | RecordData | Mapping[str, Any]
 """What names a record: its id, the record itself, or a dict with ``__id``."""
+
+RelationTarget: TypeAlias = RecordTarget | Sequence[Any]
+"""What names the other end of relationships: a `RecordTarget`, or several, as found by a search."""
 
 
 def target_id(target: object) -> str:
@@ -155,3 +183,10 @@ def target_ids(target: object) -> list[str] | None:
     if not isinstance(target, (list, tuple)):
         return None
     return [target_id(each) for each in cast("Sequence[object]", target)]
+
+
+def relation_ids(target: object) -> list[str]:
+    """The ids that a `RelationTarget` names; `QueryError`."""
+    if isinstance(target, Sequence) and not isinstance(target, (str, bytes)):
+        return [target_id(each) for each in cast("Sequence[object]", target)]
+    return [target_id(target)]

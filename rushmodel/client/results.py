@@ -6,11 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from typing_extensions import Self
+
 from ..errors import QueryError
 from .record import Record
 
 if TYPE_CHECKING:
     from .rushdb import RushDB
+    from .transactions import TransactionTarget
 
 T = TypeVar("T")
 
@@ -119,6 +122,12 @@ class RecordSearchResult(SearchResult[Record]):
     ) -> None:
         super().__init__(data, total, search_query)
         self._client = client
+        self._record_id: str | None = None
+
+    def among_related(self, record_id: str | None) -> Self:
+        """The same result, whose next page is found among the records related to that one, too."""
+        self._record_id = record_id
+        return self
 
     def next(self, preserve_data: bool = False) -> RecordSearchResult:
         """The next page; with ``preserve_data`` its records are added to this one, which is the answer.
@@ -128,15 +137,16 @@ class RecordSearchResult(SearchResult[Record]):
         """
         query = self._next_query()
         records = self._connected("next()").records
-        page = records.vector_search(query) if "queryVector" in query else records.find(query)
+        vector = "queryVector" in query
+        page = records.vector_search(query) if vector else records.find(query, self._record_id)
         if not preserve_data:
             return page
         self._append(page)
         return self
 
-    def delete_all(self) -> dict[str, Any]:
+    def delete_all(self, transaction: TransactionTarget | None = None) -> dict[str, Any]:
         """Delete the records of this page, as ``records.delete_by_id`` does."""
-        return self._connected("delete_all()").records.delete_by_id(self._data)
+        return self._connected("delete_all()").records.delete_by_id(self._data, transaction)
 
     def _connected(self, what: str) -> RushDB:
         if self._client is None:

@@ -14,7 +14,10 @@ from ..opening import CLOUD, Store, from_environment, is_location, is_server, op
 from ..operations import raw_policies
 from .ai import AIAPI
 from .aio import AsyncRushDB
+from .catalog import LabelsAPI, PropertiesAPI
 from .records import RecordsAPI
+from .relationships import RelationshipsAPI
+from .transactions import TransactionsAPI
 
 
 class RushDB:
@@ -58,7 +61,11 @@ class RushDB:
         self._store = store
         self._owned = owned
         self.records = RecordsAPI(self, store.backend)
+        self.relationships = RelationshipsAPI(store.backend)
+        self.tx = self.transactions = TransactionsAPI(store.backend)
         self.ai = AIAPI(self, store.backend)
+        self.labels = LabelsAPI(store.backend)
+        self.properties = PropertiesAPI(store.backend)
         self.aio = AsyncRushDB(self, store.aio)
 
     @property

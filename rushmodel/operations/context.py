@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..instance import Instance, state_of
+from .journal import NO_TRANSACTION, Journal, Remembering
 
 
 class Context:
@@ -13,7 +15,7 @@ class Context:
 
     ``place`` tells stores apart: a URL, or for a store in memory a name of its own. ``scope`` are the
     models given to `connect()` (None: all concrete ones). ``prepared`` are those whose policies and
-    property indexes have been looked after here.
+    property indexes have been looked after here. ``journal`` is that of a transaction.
     """
 
     def __init__(
@@ -29,6 +31,18 @@ class Context:
         self.exact = exact
         self.scope = scope
         self.prepared: set[type[Any]] = set()
+        self.journal: Journal | None = None
+
+    def inside(self) -> Context:
+        """The same for a transaction: what it prepares and changes can be undone."""
+        made = Context(place=self.place, autosync=self.autosync, exact=self.exact, scope=self.scope)
+        made.prepared = set(self.prepared)
+        made.journal = Journal()
+        return made
+
+    def remembering(self, record: Instance) -> AbstractContextManager[None]:
+        """``with context.remembering(record):`` goes around what changes an instance after an answer."""
+        return NO_TRANSACTION if self.journal is None else Remembering(self.journal, record)
 
     def check_place(self, record: Instance) -> None:
         """Refuse a record of another store: its id means nothing here.

@@ -17,13 +17,19 @@ def named(schema: ModelSchema, verb: str, operation: Operation[R]) -> Operation[
     try:
         return (yield from operation)
     except RushModelError as error:
-        details = error.__dict__
-        details.setdefault("model", schema.model)
-        details.setdefault("verb", verb)
-        field = _field(schema, details.get("property"), details.get("signature"))
-        if field is not None:
-            details.setdefault("field", field)
+        error.__dict__.setdefault("verb", verb)
+        about(schema, error)
         raise
+
+
+def about(schema: ModelSchema, error: RushModelError) -> None:
+    """Name model, if the error does not yet, and ``field`` where it tells a property."""
+    details = error.__dict__
+    if details.setdefault("model", schema.model) is not schema.model:
+        return
+    field = _field(schema, details.get("property"), details.get("signature"))
+    if field is not None:
+        details.setdefault("field", field)
 
 
 def _field(schema: ModelSchema, name: object, signature: object) -> str | None:

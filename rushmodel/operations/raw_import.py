@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 from ..errors import PropertyError, QueryError
 from ..flow import Operation, ask
 from ..port import ImportRecords, ImportRow, InlineVector, StoredRecord, StoredValue
+from .csv_rows import typed
 from .raw_documents import shown
 from .raw_options import (
     CLIENT,
@@ -66,7 +67,7 @@ def create_many(
         QueryError: More ``vectors`` than rows; errors of `create` otherwise.
     """
     chosen = read_options(options, "create_many()", ROWS_OPTIONS)
-    name = chosen.label(_label(label, "create_many()"))
+    name = chosen.label(labelled(label, "create_many()"))
     rows = _sequence(data, "create_many(): data", "a list of dicts")
     given = _sequence(() if vectors is None else vectors, "create_many(): vectors", "a list, one item a row")
     if len(given) > len(rows):
@@ -79,7 +80,7 @@ def create_many(
         properties = _not_nothing(read_data(row, place, skip_empty=chosen.skip_empty), place)
         inline = read_vectors(given[index], f"vectors[{index}]") if index < len(given) else ()
         made.append(_row(name, properties, inline, chosen))
-    return (yield from _write(made, chosen))
+    return (yield from write_rows(made, chosen))
 
 
 def import_json(
@@ -100,9 +101,14 @@ def import_json(
     """
     types = options is None or not caller.rest
     chosen = read_options(options, "import_json()", JSON_OPTIONS, types=types, caller=caller)
-    name = None if label is None else _label(label, "import_json()")
+    name = None if label is None else labelled(label, "import_json()")
     roots = _roots(data, name, several=caller.rest)
-    return (yield from _write(list(_flatten(roots, chosen, caller)), chosen))
+    return (yield from write_rows(list(_flatten(roots, chosen, caller)), chosen))
+
+
+def rows_of(given: object, label: str, options: WriteOptions, path: str) -> list[ImportRow]:
+    """The rows of one object with its children; none where it says nothing. Errors of `import_json`."""
+    return list(_flatten([_Node(label, given, None, path, 0)], options, CLIENT))
 
 
 class _Node(NamedTuple):
@@ -136,7 +142,7 @@ def _labelled(data: object, several: bool) -> list[tuple[str, object]]:
     """Labels and what they hold, of data that comes without a label."""
     found = list(cast("Mapping[object, object]", data).items()) if isinstance(data, Mapping) else []
     if len(found) == 1 or several:
-        named = [(_label(name, "import_json()"), held) for name, held in found]
+        named = [(labelled(name, "import_json()"), held) for name, held in found]
         if named and all(isinstance(held, (Mapping, list, tuple)) for _, held in named):
             return named
     raise QueryError(
@@ -181,8 +187,20 @@ def _read_node(
                 _child(node, name, item, f"[{index}]", number) for index, item in enumerate(items)
             )
         elif value is not None and not (options.skip_empty and is_empty(value)):
-            properties[name] = read_value(name, value, node.path, skip_empty=options.skip_empty)
+            stored = read_value(name, value, node.path, skip_empty=options.skip_empty)
+            properties[name] = _numeric(stored) if options.numbers else stored
     return properties, vectors, children
+
+
+def _numeric(value: StoredValue) -> StoredValue:
+    """Texts that are written as numbers as such; of a list, where all are."""
+    if isinstance(value, str):
+        number = typed(value) if value else value
+        return value if isinstance(number, bool) else number
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        items = [_numeric(item) for item in value]
+        return value if any(isinstance(item, str) for item in items) else cast("StoredValue", items)
+    return value
 
 
 def _child(node: _Node, name: object, given: object, index: str, parent: int) -> _Node:
@@ -220,10 +238,10 @@ def _write_one(
     caller: Caller = CLIENT,
     texts: frozenset[str] = frozenset(),
 ) -> Operation[StoredRecord]:
-    name = _label(label, what)
+    name = labelled(label, what)
     properties = _not_nothing(read_data(data, "data", skip_empty=options.skip_empty), "data", caller)
     row = _row(name, properties, read_vectors(vectors, "vectors", caller), options)
-    found = yield from _write([row._replace(texts=row.texts | texts)], options)
+    found = yield from write_rows([row._replace(texts=row.texts | texts)], options)
     return found[0]
 
 
@@ -239,7 +257,8 @@ def _row(
     return ImportRow(label, as_texts(data), vectors, parent, frozenset(data))
 
 
-def _write(rows: Sequence[ImportRow], options: WriteOptions) -> Operation[list[StoredRecord]]:
+def write_rows(rows: Sequence[ImportRow], options: WriteOptions) -> Operation[list[StoredRecord]]:
+    """Rows as the options say; none where there are none."""
     if not rows:
         return []
     return (
@@ -255,7 +274,8 @@ def _write(rows: Sequence[ImportRow], options: WriteOptions) -> Operation[list[S
     )
 
 
-def _label(label: object, what: str) -> str:
+def labelled(label: object, what: str) -> str:
+    """A label as a method was given it; `QueryError`."""
     if not isinstance(label, str) or not label:
         raise QueryError(f"{what}: label: expected a text that is not empty, got {shown(label)}", key="label")
     return label

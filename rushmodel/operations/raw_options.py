@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..errors import QueryError
+from ..port import DEFAULT_RELATIONSHIP
 from .raw_documents import Document
 
 CHANGE_OPTIONS = ("suggestTypes", "returnResult", "skipEmptyValues")
 RECORD_OPTIONS = (*CHANGE_OPTIONS, "mergeBy", "mergeStrategy")
 ROWS_OPTIONS = (*RECORD_OPTIONS, "capitalizeLabels")
-JSON_OPTIONS = (*ROWS_OPTIONS, "relationshipType")
+JSON_OPTIONS = (*ROWS_OPTIONS, "relationshipType", "convertNumericValuesToNumbers")
+CSV_OPTIONS = ROWS_OPTIONS
 
 UNIQUE_BY = "uniqueBy"
-
-DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
 
 
 class Caller(NamedTuple):
@@ -23,8 +23,8 @@ class Caller(NamedTuple):
 
     ``rest``: keys that no one reads are passed over, and a vector's entry that names no policy is
     answered as a policy that is missing (R5). ``extended``: it understands what RushDB has not: a
-    vector of None takes the stored one away, and ``uniqueBy`` keeps values under some properties
-    to one record.
+    vector of None takes the stored one away, and a text may be one (`rushmodel.wire.packing`);
+    ``uniqueBy`` keeps values under some properties to one record.
     """
 
     rest: bool = False
@@ -49,6 +49,8 @@ class WriteOptions(NamedTuple):
     relationship: str = DEFAULT_RELATIONSHIP
     types: bool = True
     unique_by: tuple[str, ...] = ()
+    numbers: bool = False
+    """Texts that are written as numbers become such."""
 
     def label(self, name: str) -> str:
         """The label that a record gets."""
@@ -88,4 +90,5 @@ def read_options(
         options.text("relationshipType") if "relationshipType" in options else DEFAULT_RELATIONSHIP,
         options.flag("suggestTypes", types),
         options.texts(UNIQUE_BY),
+        options.flag("convertNumericValuesToNumbers", False),
     )

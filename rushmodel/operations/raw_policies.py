@@ -19,6 +19,7 @@ from ..port import (
     UpsertVectors,
 )
 from .raw_documents import Document, shown
+from .raw_options import CLIENT, Caller
 from .raw_search import SOURCES
 from .raw_values import SIMILARITIES, read_numbers
 
@@ -65,7 +66,7 @@ def policy_coverage(index_id: object) -> Operation[Coverage]:
     return found[0]
 
 
-def upsert_vectors(index_id: object, params: object) -> Operation[int]:
+def upsert_vectors(index_id: object, params: object, caller: Caller = CLIENT) -> Operation[int]:
     """Set vectors of existing records, all or none (R7); how many were given.
 
     Raises:
@@ -83,7 +84,9 @@ def upsert_vectors(index_id: object, params: object) -> Operation[int]:
     for index, item in enumerate(cast("Sequence[object]", items)):
         entry = Document(f"items[{index}]", item, ("recordId", "vector"), VectorError, status=422)
         ids.append(entry.text("recordId"))
-        vectors.append(read_numbers(entry.get("vector"), f"items[{index}].vector"))
+        vectors.append(
+            read_numbers(entry.get("vector"), f"items[{index}].vector", packed=caller.extended)
+        )
     return (yield from ask(UpsertVectors(policy_id, tuple(ids), vectors)))
 
 

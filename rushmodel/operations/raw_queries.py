@@ -31,7 +31,7 @@ def read_query(given: object) -> RecordQuery:
     return RecordQuery(
         labels,
         where,
-        _read_order(query),
+        read_order(query),
         limit=query.count("limit", DEFAULT_LIMIT, 1, MOST_RECORDS),
         offset=query.count("skip", 0, 0),
     )
@@ -51,7 +51,7 @@ def read_selection(query: Document) -> tuple[tuple[str, ...], Where]:
     return labels, where
 
 
-def _read_order(query: Document) -> tuple[Order, ...]:
+def read_order(query: Document) -> tuple[Order, ...]:
     """``"asc"`` / ``"desc"`` by id, or ``{property: "asc" | "desc"}``, the first entry first."""
     given = query.get("orderBy")
     if given is None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import CapabilityError, MultipleFound, NotFound, QueryError, UnboundedQuery
+from ..errors import MultipleFound, NotFound, QueryError, UnboundedQuery
 from ..flow import Operation, ask
 from ..port import (
     DeleteRecords,
     FindPage,
     FindRecords,
-    FoundPage,
     GetRecords,
     PatchRecord,
     RecordQuery,
@@ -23,20 +22,6 @@ from .raw_values import as_texts, read_data, read_vectors
 
 _DELETE_SIZE = 1000
 """Ids named in one deletion."""
-
-
-def find(search_query: object, record_id: object) -> Operation[FoundPage]:
-    """A page of the records that match.
-
-    Raises:
-        QueryError: A query that cannot be understood.
-        CapabilityError: ``record_id`` ("related to this record"), ``select``, ``groupBy``.
-    """
-    if record_id is not None:
-        raise CapabilityError(
-            "find(): record_id: this version does not search along relationships", key="record_id"
-        )
-    return (yield from ask(FindPage(read_query(search_query))))
 
 
 def find_one(search_query: object) -> Operation[StoredRecord | None]:

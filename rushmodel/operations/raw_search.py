@@ -6,6 +6,7 @@ from ..errors import CapabilityError, QueryError
 from ..flow import Operation, ask
 from ..port import RecordQuery, SearchVectors, Source, StoredRecord
 from .raw_documents import Document
+from .raw_options import CLIENT, Caller
 from .raw_queries import read_selection
 from .raw_values import SIMILARITIES, read_numbers
 
@@ -19,7 +20,7 @@ _KEYS = (
 _KEYWORD_KEYS = ("text", "weight", "prefetchLimit", "fusion", "rrfK", "topK")
 
 
-def vector_search(params: object) -> Operation[list[StoredRecord]]:
+def vector_search(params: object, caller: Caller = CLIENT) -> Operation[list[StoredRecord]]:
     """The records nearest to ``queryVector``, best first.
 
     Without ``sourceType`` and ``similarityFunction`` the one policy that fits is meant (R12).
@@ -48,7 +49,8 @@ def vector_search(params: object) -> Operation[list[StoredRecord]]:
     similarity = search.choice("similarityFunction", SIMILARITIES)
     dims = search.count("dimensions", 0, 1) or None
     place = "search(): queryVector"
-    vector = read_numbers(search.get("queryVector"), place, dims=dims, similarity=similarity)
+    given, packed = search.get("queryVector"), caller.extended
+    vector = read_numbers(given, place, dims=dims, similarity=similarity, packed=packed)
     limit, skip = search.count("limit", DEFAULT_HITS, 0), search.count("skip", 0, 0)
     return (
         yield from ask(

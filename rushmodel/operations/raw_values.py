@@ -13,6 +13,7 @@ from ..errors import PropertyError, VectorError
 from ..names import property_name_error
 from ..port import Float32, InlineVector, Similarity, StoredValue
 from ..vectors import as_vector
+from ..wire.packing import unpack_vector
 from .raw_documents import Document, shown
 from .raw_options import CLIENT, Caller
 
@@ -91,11 +92,21 @@ def read_vectors(given: object, place: str, caller: Caller = CLIENT) -> tuple[In
 
 
 def read_numbers(
-    value: object, place: str, *, dims: int | None = None, similarity: str | None = None
+    value: object,
+    place: str,
+    *,
+    dims: int | None = None,
+    similarity: str | None = None,
+    packed: bool = False,
 ) -> Float32:
-    """A vector from whatever holds numbers: a list, a numpy array, a tensor; `VectorError`."""
+    """A vector from whatever holds numbers: a list, a numpy array, a tensor; `VectorError`.
+
+    ``packed``: a text may hold them, too (`rushmodel.wire.packing`).
+    """
     similarities: Sequence[Similarity] = [each for each in SIMILARITIES if each == similarity]
     try:
+        if packed and isinstance(value, str):
+            value = unpack_vector(value)
         return as_vector(value, dims=dims, similarities=similarities)
     except ValueError as error:
         raise VectorError(f"{place}: {error}", place=place) from None
@@ -113,9 +124,11 @@ def _read_vector(given: object, place: str, caller: Caller) -> InlineVector:
     value = entry.get("vector")
     if value is None and caller.extended:
         return InlineVector(name, None, similarity, entry.count("dimensions", 0, 1) or None)
-    if caller.rest and value == []:
+    packed = caller.extended
+    if caller.rest and (value == [] or (packed and value == "")):
         raise VectorError(f"{place}.vector: expected at least one number, got none", place=place, status=404)
-    return InlineVector(name, read_numbers(value, f"{place}.vector", similarity=similarity), similarity)
+    numbers = read_numbers(value, f"{place}.vector", similarity=similarity, packed=packed)
+    return InlineVector(name, numbers, similarity)
 
 
 def _text(value: str | float | bool) -> str:

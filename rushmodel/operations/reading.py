@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -38,6 +38,7 @@ from ..schema import ModelSchema
 from ..vectorfields import OnStale
 from .context import Context
 from .drafts import SaveOptions, guards_of
+from .raw_queries import read_query
 
 M = TypeVar("M", bound=Instance)
 
@@ -128,9 +129,10 @@ def refresh(context: Context, record: M, with_vectors: bool | None) -> Operation
         raise RecordGone(f"{schema.name} {state.record_id} has been deleted", record_id=state.record_id)
     loader: Loader[M] = Loader(schema, context.place, with_vectors=with_vectors)
     loaded = loader.load(found[0])
-    object.__setattr__(record, "__dict__", loaded.__dict__)
-    object.__setattr__(record, "__pydantic_fields_set__", loaded.__pydantic_fields_set__)
-    set_state(record, state_of(loaded))
+    with context.remembering(record):
+        object.__setattr__(record, "__dict__", loaded.__dict__)
+        object.__setattr__(record, "__pydantic_fields_set__", loaded.__pydantic_fields_set__)
+        set_state(record, state_of(loaded))
     return record
 
 
@@ -146,13 +148,38 @@ def delete(context: Context, record: Instance) -> Operation[None]:
     context.check_place(record)
     if not state.deleted:
         yield from ask(DeleteRecords(RecordQuery((schema.concrete_label(),), {"$id": state.record_id})))
-        state.deleted = True
+        with context.remembering(record):
+            state.deleted = True
 
 
 def find(loader: Loader[M], query: RecordQuery) -> Operation[list[M]]:
     """The instances a query finds."""
     found = yield from ask(FindRecords(query))
     return load_all(loader, found)
+
+
+def find_raw(context: Context, schema: ModelSchema, document: object) -> Operation[list[Any]]:
+    """The instances of a query document in RushDB's search query language.
+
+    Raises:
+        QueryError: What is no part of a query, another label, ``select`` and ``groupBy``.
+    """
+    label = schema.concrete_label()
+    if isinstance(document, Mapping):
+        for key in ("select", "groupBy"):
+            if key in cast("Mapping[object, object]", document):
+                raise QueryError(
+                    f"{schema.name}.find_raw(): {key}: the answer would be no {schema.name} records; "
+                    f"see {schema.name}.aggregate()",
+                    key=key,
+                )
+    query = read_query(document)
+    if query.labels not in ((), (label,)):
+        raise QueryError(
+            f"{schema.name}.find_raw(): labels: expected ['{label}'] or none, got {list(query.labels)!r}"
+        )
+    loader: Loader[Any] = Loader(schema, context.place)
+    return (yield from find(loader, query.replaced(labels=(label,), scalars=schema.scalars)))
 
 
 def read_page(loader: Loader[M], cursor: str, size: int) -> Operation[list[M]]:

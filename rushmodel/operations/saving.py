@@ -24,18 +24,27 @@ from .context import Context
 from .drafts import Draft, SaveOptions, draft, guards_of, held_vectors, stale_vector
 from .planning import prepare
 from .settling import forget_dropped, settle, take_version
+from .trees import Tree, is_tree, save_tree
 
 M = TypeVar("M", bound=Instance)
 
 DEFAULTS = SaveOptions()
 
 
-def save(context: Context, record: M, options: SaveOptions = DEFAULTS) -> Operation[M]:
-    """Write what changed of a record, with its vectors, as one thing; nothing where nothing did."""
+def save(
+    context: Context, record: M, options: SaveOptions = DEFAULTS, *, cascade: bool = True
+) -> Operation[M]:
+    """Write what changed of a record, with its vectors, as one thing; nothing where nothing did.
+
+    Changed relations are written with it, and the records they lead to unless ``cascade`` is False.
+    """
     schema = schema_of_instance(record)
     label = schema.concrete_label()
     options.check()
     context.check_place(record)
+    if is_tree(record):
+        yield from save_tree(context, record, options, cascade=cascade)
+        return record
     made = draft(record, options)
     if made is None:
         return record
@@ -46,7 +55,8 @@ def save(context: Context, record: M, options: SaveOptions = DEFAULTS) -> Operat
         (written,) = yield from ask(SaveRecords(label, (made.write,)))
     except StaleVector as error:
         raise _named(schema, error) from error
-    settle(made, written, context.place)
+    with context.remembering(record):
+        settle(made, written, context.place)
     return record
 
 
@@ -94,11 +104,12 @@ def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]
         (written,) = yield from ask(SaveRecords(label, (write,)))
     except StaleVector as error:
         raise _named(schema, error) from error
-    for name in key:
-        vars(record)[name] = vars(trial)[name]
-    take_version(state, written)
-    state.saved = {**(state.saved or {}), **data}
-    forget_dropped(record, written)
+    with context.remembering(record):
+        for name in key:
+            vars(record)[name] = vars(trial)[name]
+        take_version(state, written)
+        state.saved = {**(state.saved or {}), **data}
+        forget_dropped(record, written)
     return record
 
 
@@ -118,6 +129,8 @@ def save_batch(
         BulkError: Without ``skip``: a record was refused, and none of the batch is written.
     """
     label = schema.concrete_label()
+    if schema.relations and any(isinstance(item, Instance) and is_tree(item) for _, item in batch):
+        return (yield from _save_trees(context, schema, batch, report, skip=skip))
     drafts, failed, repeated, unchanged = _drafts(context, schema, batch)
     if failed and not skip:
         raise _bulk_error(schema, report, failed)
@@ -138,13 +151,74 @@ def save_batch(
                 raise _bulk_error(schema, report, failed, error) from error
         else:
             for (_, made), each in zip(drafts, written, strict=True):
-                settle(made, each, context.place)
+                with context.remembering(made.record):
+                    settle(made, each, context.place)
             break
+    return _reported(report, len(drafts) + unchanged, failed, repeated)
+
+
+def _save_trees(
+    context: Context,
+    schema: ModelSchema,
+    batch: Sequence[tuple[int, object]],
+    report: BulkReport,
+    *,
+    skip: bool,
+) -> Operation[BulkReport]:
+    """As `save_batch`, with all that the records' changed relations lead to.
+
+    A record is refused with whatever it leads to.
+    """
+    roots: list[tuple[int, Instance]] = []
+    failed: list[Failed] = []
+    repeated: list[tuple[int, object]] = []
+    seen: set[int] = set()
+    for position, item in batch:
+        if id(item) in seen:
+            repeated.append((position, item))
+        elif isinstance(item, Instance) and type(item) is schema.model:
+            roots.append((position, item))
+        else:
+            failed.append(Failed(position, item, _other_model(schema, item)))
+        seen.add(id(item))
+    while True:
+        tree = Tree(context)
+        added: list[tuple[int, Instance]] = []
+        for position, item in roots:
+            try:
+                tree.add(item, position, DEFAULTS)
+            except RushModelError as error:
+                failed.append(Failed(position, item, error))
+            else:
+                added.append((position, item))
+        if failed and not skip:
+            raise _bulk_error(schema, report, failed)
+        try:
+            yield from tree.save()
+            return _reported(report, len(added), failed, repeated)
+        except RushModelError as error:
+            refused = error.__dict__.get("roots")
+            if not refused:
+                error.__dict__["report"] = report  # what was saved before the store gave up
+                raise
+            failed += [Failed(position, item, error) for position, item in added if position in refused]
+            if not skip:
+                raise _bulk_error(schema, report, failed, error) from error
+            roots = [(position, item) for position, item in added if position not in refused]
+
+
+def _reported(
+    before: BulkReport, saved: int, failed: list[Failed], repeated: list[tuple[int, object]]
+) -> BulkReport:
+    """The report with a batch; an instance that came again is as its first time was."""
     errors = {id(each.item): each.error for each in failed}
-    failed += [Failed(at, item, errors[id(item)]) for at, item in repeated if id(item) in errors]
-    failed.sort(key=lambda each: each.position)
-    saved = len(drafts) + unchanged + sum(id(item) not in errors for _, item in repeated)
-    return BulkReport(report.saved + saved, (*report.failed, *failed))
+    again = [Failed(at, item, errors[id(item)]) for at, item in repeated if id(item) in errors]
+    failed = sorted([*failed, *again], key=lambda each: each.position)
+    return BulkReport(before.saved + saved + len(repeated) - len(again), (*before.failed, *failed))
+
+
+def _other_model(schema: ModelSchema, item: object) -> ModelError:
+    return ModelError(f"{schema.name}.save_many() saves {schema.name} instances, got {type(item).__name__}")
 
 
 def _drafts(
@@ -163,9 +237,7 @@ def _drafts(
         seen.add(id(item))
         try:
             if type(item) is not schema.model:
-                raise ModelError(
-                    f"{schema.name}.save_many() saves {schema.name} instances, got {type(item).__name__}"
-                )
+                raise _other_model(schema, item)
             assert isinstance(item, Instance)
             context.check_place(item)
             made = draft(item, DEFAULTS)

@@ -10,6 +10,7 @@ from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, set_state, state_of
 from ..port import Written
 from ..schema import ModelSchema, VectorSpec
+from ..ties import Ties, changed_ties, ties_of
 from .drafts import Draft
 
 M = TypeVar("M", bound=Instance)
@@ -28,10 +29,20 @@ def settle(done: Draft, written: Written, place: str) -> None:
         values["vectors"].fresh.clear()
     if before is None and not written.created:
         _take_back(record, schema, state, written)
+    if before is None and schema.relations:
+        # A server does not tell whether an upsert has found the record; the version does.
+        _settle_ties(state, schema, created=written.created and (not done.write.key or written.version == 1))
     state.origin = None
     for spec in done.left_out:
         _forget(record, state, spec)
     forget_dropped(record, written)
+
+
+def _settle_ties(state: State, schema: ModelSchema, *, created: bool) -> None:
+    """A new record has no relationships; one that was there may have some that are not known here."""
+    for each in schema.relations:
+        ties = ties_of(state, each.name)
+        ties.stored = () if created else None
 
 
 def take_version(state: State, written: Written) -> None:
@@ -109,5 +120,9 @@ def cloned(record: M) -> M:
             )
     fresh = State(held=dict(state.held))
     fresh.origin = state.saved
+    for name, ties in changed_ties(state):
+        # What was set or attached here and is not saved goes along; relationships in the store do not.
+        fresh.ties = {**(fresh.ties or {}), name: Ties(())}
+        fresh.ties[name].attach(ties.attached.values())
     set_state(made, fresh)
     return made

@@ -33,7 +33,34 @@ class Backend(Protocol):
         """Carry one command out, as a verb of its own."""
         ...
 
+    def begin(self, seconds: float | None = None) -> Transaction:
+        """Begin a transaction; what is carried out through it is kept by `commit` or undone by `rollback`.
+
+        ``seconds``: how long it may take at most; None leaves it to the store.
+        """
+        ...
+
     def close(self) -> None: ...
+
+
+class Transaction(Backend, Protocol):
+    """A transaction, which is a store as well: the one with all that was done in it.
+
+    After `commit`, `rollback` or `close` every use but those two raises `TransactionClosed`. `rollback`
+    and `close` of one that is open undo it, and of another do nothing. `begin` raises `TransactionBusy`.
+    """
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used, as far as is known here."""
+        ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
 
 
 @runtime_checkable
@@ -55,6 +82,10 @@ class AsyncBackend(Protocol):
 
     async def execute(self, command: Command[R]) -> R: ...
 
+    async def begin(self, seconds: float | None = None) -> AsyncTransaction:
+        """As `Backend.begin`."""
+        ...
+
     def close(self) -> None:
         """Close, also where no loop runs."""
         ...
@@ -62,3 +93,19 @@ class AsyncBackend(Protocol):
     async def aclose(self) -> None:
         """Close, once what this loop has open is closed."""
         ...
+
+
+class AsyncTransaction(AsyncBackend, Protocol):
+    """As `Transaction`, awaited."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be used, as far as is known here."""
+        ...
+
+    async def commit(self) -> None: ...
+
+    async def rollback(self) -> None: ...

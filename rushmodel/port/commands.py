@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from ..value import Value
 from .values import (
+    DEFAULT_RELATIONSHIP,
     Capabilities,
     Coverage,
     Float32,
@@ -109,7 +110,7 @@ class ImportRecords(Command[list[StoredRecord]], eq=False):
     rows: Sequence[ImportRow]
     merge_by: tuple[str, ...] | None = None
     rewrite: bool = False
-    relationship: str = "__RUSHDB__RELATION__DEFAULT__"
+    relationship: str = DEFAULT_RELATIONSHIP
     unique: bool = False
 
 

@@ -16,9 +16,6 @@ from .values import Order, RecordWrite, Signature, StoredRecord, StoredValue, Wh
 
 Direction: TypeAlias = Literal["in", "out"]
 
-DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
-"""The type where none is given; servers show it as ``RUSHDB_DEFAULT_RELATION`` (R19)."""
-
 
 class StoredRelationship(NamedTuple):
     """A relationship as the store gives it; its ends by id and label."""
@@ -70,7 +67,9 @@ class LinkRecords(Command[int], eq=False):
     """Takes relationships away, then makes others, in one transaction; how many were made or changed.
 
     `NotFound` where an end of a link is not there (``record_id``), `PropertyError` on a property
-    that cannot be stored, or a type that is none.
+    that cannot be stored, or a type that is none; ``link`` is the place of the link among those. An
+    `Unlink` of what is not there is no error. A relationship between the same ends and of the same
+    type counts once, and not at all where it stays as it was.
     """
 
     links: Sequence[Link] = ()
@@ -116,7 +115,9 @@ class JoinRecords(Command[int]):
     """Makes a relationship between every source and every target with equal values under the keys.
 
     Without keys: between all of them, each with each. ``direction`` "in": from target to source.
-    With ``remove`` such relationships are taken away (``type`` None: of any type). How many.
+    ``data`` as in `Link`. With ``remove`` such relationships are taken away (``type`` None: of any
+    type). How many were made or got other properties, or were taken away. Values are equal as
+    whole, with their type: a list is equal to the same list, not to its elements.
     """
 
     source: End
@@ -126,6 +127,7 @@ class JoinRecords(Command[int]):
     type: str | None = None
     direction: Direction = "out"
     remove: bool = False
+    data: Mapping[str, StoredValue] | None = None
 
 
 class Related(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..value import Value
 from .commands import Command
-from .values import Where
+from .values import RecordQuery, Where
 
 
 class RowQuery(Value):
@@ -17,7 +17,11 @@ class RowQuery(Value):
     ``select`` is a document of output keys and expressions; ``group_by`` of references such as
     ``$record.year``, or of keys of ``select``. ``order`` are (key, descending): keys of ``select``,
     properties, or ``$id``. ``limit`` and ``offset`` cut the rows where rows are grouped or ordered by
-    a key of ``select``, else the root records.
+    a key of ``select``, else the root records. Without ``order`` rows come by ascending id, grouped ones
+    by what they are grouped by.
+
+    With ``cut_roots`` they cut the root records before these are grouped, unless ``order`` names a key
+    of the rows: that is what a server does. ``related_to`` is as in `RecordQuery`.
     """
 
     labels: tuple[str, ...] = ()
@@ -27,6 +31,8 @@ class RowQuery(Value):
     order: tuple[tuple[str, bool], ...] = ()
     limit: int | None = None
     offset: int = 0
+    cut_roots: bool = False
+    related_to: str | None = None
 
 
 class FoundRows(NamedTuple):
@@ -48,3 +54,13 @@ class FindRows(Command[FoundRows]):
     """
 
     query: RowQuery
+
+
+class ExplainQuery(Command[str]):
+    """How the store goes about a query, for people: which indexes serve it, and what has to be read through.
+
+    One paragraph for each statement, in the store's own words but for labels and properties, which go
+    by their names. Nothing is read but the plan. `QueryError` as of the query itself.
+    """
+
+    query: RecordQuery | RowQuery

@@ -18,6 +18,12 @@ Float32: TypeAlias = "npt.NDArray[np.float32]"
 StoredValue: TypeAlias = Union[str, int, float, bool, "list[str]", "list[int]", "list[float]", "list[bool]"]
 Where: TypeAlias = Mapping[str, Any]
 
+DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
+"""The type of a relationship where none is given (R19)."""
+
+DEFAULT_RELATIONSHIP_NAMES = (DEFAULT_RELATIONSHIP, "RUSHDB_DEFAULT_RELATION")
+"""Either name finds that type; servers show the second."""
+
 
 class Capabilities(Value):
     """What a store can do, as data; operations ask for it before they send anything that depends on it."""

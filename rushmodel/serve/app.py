@@ -15,11 +15,24 @@ from ..backends.embedded import AsyncEmbedded, EmbeddedBackend
 from ..errors import RushModelError
 from ..wire import routes
 from ..wire.routes import EXTENSIONS, PREFIX, Route
-from . import imports, policies, records, searching, settings, vectors
+from . import (
+    catalog,
+    exports,
+    graphs,
+    imports,
+    policies,
+    records,
+    relationships,
+    searching,
+    settings,
+    transactions,
+    vectors,
+)
 from .answers import failed, failure
-from .front import Front, Handler, extended
+from .front import Front, Handler, extended, transaction_named
 from .guard import Guard
 from .limits import Limits
+from .open_transactions import Transactions
 from .refusals import Refusal
 
 _HANDLERS: dict[Route, Handler] = {
@@ -37,9 +50,30 @@ _HANDLERS: dict[Route, Handler] = {
     routes.FIND_RECORDS: records.find_records,
     routes.DELETE_RECORDS: records.delete_records,
     routes.IMPORT_JSON: imports.import_json,
+    routes.IMPORT_CSV: imports.import_csv,
+    routes.EXPORT_CSV: exports.export_csv,
     routes.GET_VECTORS: vectors.get_vectors,
+    routes.FIND_NEAR_RECORD: records.find_records,
+    routes.FIND_RELATIONSHIPS: relationships.find_relationships,
+    routes.CREATE_RELATIONSHIPS: relationships.create_relationships,
+    routes.DELETE_RELATIONSHIPS: relationships.delete_relationships,
+    routes.ATTACH: relationships.attach,  # after those that its path would take for an id
+    routes.DETACH: relationships.detach,
+    routes.SAVE_GRAPH: graphs.save_graph,
+    routes.FIND_RELATED: graphs.find_related,
+    routes.BEGIN: transactions.begin,
+    routes.GET_TRANSACTION: transactions.get,
+    routes.COMMIT: transactions.commit,
+    routes.ROLLBACK: transactions.rollback,
     routes.SETTINGS: settings.sdk_settings,
     routes.DASHBOARD_SETTINGS: settings.dashboard_settings,
+    routes.COUNT_LABELS: catalog.count_labels,
+    routes.FIND_PROPERTIES: catalog.find_properties,
+    routes.GET_PROPERTY: catalog.get_property,
+    routes.LIST_VALUES: catalog.list_values,
+    routes.DELETE_PROPERTY: catalog.delete_property,
+    routes.GET_SCHEMA: catalog.get_schema,
+    routes.GET_SCHEMA_MARKDOWN: catalog.get_schema_markdown,
 }
 
 _LIMITS = Limits()
@@ -63,15 +97,32 @@ def create_app(
     Raises:
         ConfigurationError: A token that no header can carry, or an origin that is none.
     """
-    front = Front(AsyncEmbedded(backend), limits)
+    store = AsyncEmbedded(backend)
+    front = Front(store, limits, Transactions(store, limits))
     mounted = [_Endpoint(route, handler, front) for route, handler in _HANDLERS.items()]
     router = Router(mounted, redirect_slashes=False, default=_not_there)
+    # Of paths without an id there are few, and the busiest are among them: no pattern is tried for these.
+    plain = {
+        (route.method, PREFIX + route.path): _answering(handler, front)
+        for route, handler in _HANDLERS.items()
+        if "{" not in route.path
+    }
+
+    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = plain.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if endpoint is None:
+            await router(scope, receive, send)
+        else:
+            response = await endpoint(Request(scope, receive, send))
+            await response(scope, receive, send)
 
     def known(method: str, path: str) -> bool:
+        if (method, path) in plain:
+            return True
         scope = {"type": "http", "method": method, "path": path}
         return any(each.matches(scope)[0] is Match.FULL for each in mounted)
 
-    return Guard(router, token=token, hosts=hosts, cors=cors, known=known)
+    return Guard(routed, token=token, hosts=hosts, cors=cors, known=known)
 
 
 class _Endpoint(StarletteRoute):
@@ -88,7 +139,7 @@ class _Endpoint(StarletteRoute):
 def _answering(handler: Handler, front: Front) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
-            response = await handler(front, request)
+            response = await _answered(handler, front, request)
         except Refusal as refusal:
             response = failure(refusal.status, refusal.message)
         except RushModelError as error:
@@ -97,6 +148,21 @@ def _answering(handler: Handler, front: Front) -> Callable[[Request], Awaitable[
         return response
 
     return endpoint
+
+
+async def _answered(handler: Handler, front: Front, request: Request) -> Response:
+    """By the handler, in the transaction that the request names: an error ends it (R22)."""
+    named = transaction_named(request)
+    if named is None or handler in _ABOUT_TRANSACTIONS:
+        return await handler(front, request)
+    async with front.transactions.use(named) as store:
+        response = await handler(front.replaced(store=store), request)
+        if response.status_code >= 400:
+            await front.transactions.rollback(named)
+        return response
+
+
+_ABOUT_TRANSACTIONS = {transactions.begin, transactions.get, transactions.commit, transactions.rollback}
 
 
 async def _not_there(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,14 +8,15 @@ from typing import Any, TypeAlias, TypeVar, cast
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..backends.embedded import AsyncEmbedded
+from ..backends.embedded import AsyncEmbedded, AsyncEmbeddedTransaction
 from ..codecs import LARGEST_INT
 from ..flow import Operation, arun
 from ..operations.raw_options import UNIQUE_BY, Caller
 from ..value import Value
-from ..wire.routes import EXTENSIONS, VERSION_HEADER
+from ..wire.routes import EXTENSIONS, TRANSACTION_HEADER, VERSION_HEADER
 from .bodies import read_object
 from .limits import Limits
+from .open_transactions import Transactions
 from .refusals import Refusal
 
 R = TypeVar("R")
@@ -23,10 +24,14 @@ Body: TypeAlias = "dict[str, Any]"
 
 
 class Front(Value, eq=False):
-    """The store, whose operations run one at a time on its worker thread, each as a whole, and the limits."""
+    """The store, whose operations run one at a time, each as a whole, the limits, and open transactions.
 
-    store: AsyncEmbedded
+    For a request that belongs to a transaction, ``store`` is that.
+    """
+
+    store: AsyncEmbedded | AsyncEmbeddedTransaction
     limits: Limits
+    transactions: Transactions
 
     async def run(self, operation: Operation[R]) -> R:
         """Carry an operation out; its errors."""
@@ -64,6 +69,11 @@ def check_skip(body: Body) -> None:
 def extended(request: Request) -> bool:
     """Whether the client understands what `serve` can do and RushDB cannot."""
     return request.headers.get(EXTENSIONS) == "1"
+
+
+def transaction_named(request: Request) -> str | None:
+    """The id of the transaction that a request belongs to."""
+    return request.headers.get(TRANSACTION_HEADER) or None
 
 
 def caller_of(request: Request) -> Caller:

@@ -1,4 +1,4 @@
-"""The endpoint of JSON imports."""
+"""The endpoints of imports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..operations import raw_import
-from ..operations.raw_options import JSON_OPTIONS
+from ..operations import raw_csv, raw_import
+from ..operations.raw_options import CSV_OPTIONS, JSON_OPTIONS
+from ..port import StoredRecord
 from ..wire import routes
 from ..wire.documents import record_document
 from .answers import answer
-from .front import Front, caller_of, extended, kept_options
+from .front import Front, caller_of, extended, kept, kept_options
 from .refusals import Refusal
 
 MOST_RETURNED = 1000
@@ -30,8 +31,23 @@ async def import_json(front: Front, request: Request) -> Response:
         data = _parsed(data, body.get("format"))
     options: Any = kept_options(request, body, JSON_OPTIONS)
     made = await front.run(raw_import.import_json(data, body.get("label"), options, caller_of(request)))
+    return _imported(request, made, options)
+
+
+async def import_csv(front: Front, request: Request) -> Response:
+    """Records from the text of a CSV file, with the vectors of row ``i`` in ``vectors[i]`` (R5)."""
+    body = await front.body(request)
+    options = kept_options(request, body, CSV_OPTIONS)
+    config = kept(body.get("parseConfig"), raw_csv.PARSE_KEYS)
+    label, vectors = body.get("label"), body.get("vectors")
+    operation = raw_csv.import_csv(label, body.get("data"), options, config, vectors, caller_of(request))
+    return _imported(request, await front.run(operation), options)
+
+
+def _imported(request: Request, made: list[StoredRecord], options: Any) -> Response:
+    """The records, where they are asked for and not too many; of none at all ``true`` (trace 15)."""
     status = routes.IMPORT_JSON.status
-    if not (options and options.get("returnResult")):
+    if not made or not (options and options.get("returnResult")):
         return answer(True, status=status)
     if len(made) > MOST_RETURNED:
         message = f"{len(made)} records were imported, too many to be returned: use /records/search"

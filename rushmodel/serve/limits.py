@@ -22,3 +22,9 @@ class Limits(Value):
     """Results of one search."""
     seconds: float = 30.0
     """Until the store gives a command up."""
+    transactions: int = 256
+    """Open transactions."""
+    transaction_seconds: float = 60.0
+    """That a transaction may take, whatever its client asks for."""
+    transaction_default: float = 55.0
+    """That it may take where its client does not say (R22)."""

@@ -9,7 +9,7 @@ from ..operations import raw_policies
 from ..wire import routes
 from ..wire.documents import policy_document, stats_document
 from .answers import answer
-from .front import Front, kept
+from .front import Front, caller_of, kept
 from .refusals import Refusal
 
 _POLICY_KEYS = ("label", "propertyName", "sourceType", "external", "dimensions", "similarityFunction")
@@ -44,5 +44,5 @@ async def upsert_vectors(front: Front, request: Request) -> Response:
     body = kept(await front.body(request), ("items",))
     if isinstance(body.get("items"), list):
         body["items"] = [kept(item, ("recordId", "vector")) for item in body["items"]]
-    count = await front.run(raw_policies.upsert_vectors(request.path_params["id"], body))
+    count = await front.run(raw_policies.upsert_vectors(request.path_params["id"], body, caller_of(request)))
     return answer({"updated": count, "requested": count})

@@ -7,7 +7,7 @@ from typing import cast
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..operations import raw_import, raw_records
+from ..operations import raw_import, raw_records, raw_rows
 from ..operations.raw_options import CHANGE_OPTIONS, RECORD_OPTIONS
 from ..operations.raw_queries import QUERY_KEYS
 from ..port import StoredRecord
@@ -19,6 +19,8 @@ from .properties import read_properties
 from .refusals import Refusal
 
 _CHANGE_KEYS = ("label", "data", "vectors", "options")
+_FIND_KEYS = (*QUERY_KEYS, "aggregate")
+"""Of ``aggregate`` is said that it is ``select`` now; it is not passed over."""
 
 
 async def create_record(front: Front, request: Request) -> Response:
@@ -54,11 +56,12 @@ async def delete_record(front: Front, request: Request) -> Response:
 
 
 async def find_records(front: Front, request: Request) -> Response:
-    body = kept(await front.body(request), QUERY_KEYS)
+    """Records or rows; with an id in the path of those that a relationship connects with that record."""
+    body = kept(await front.body(request), _FIND_KEYS)
     check_skip(body)
-    page = await front.run(raw_records.find(body, None))
-    versions = extended(request)
-    return answer([record_document(each, versions=versions) for each in page.records], total=page.total)
+    operation = raw_rows.find(body, request.path_params.get("id"), versions=extended(request))
+    found = await front.run(operation)
+    return answer(found.rows, total=found.total)
 
 
 async def delete_records(front: Front, request: Request) -> Response:

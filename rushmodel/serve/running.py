@@ -83,7 +83,7 @@ def serve(
             url = address.url(listener.getsockname()[1])
             lines = [f"rushmodel: token {secret}"] if made else []
             lines.append(f"rushmodel: serving {os.fspath(location)} on {url}{PREFIX}")
-            _Server(_config(app, limits), lines).run(sockets=[listener])
+            _Server(_config(app, limits), lines, backend).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -92,9 +92,10 @@ class _Server(uvicorn.Server):
     _UPLOAD_SECONDS = 5.0
     """For bodies that are on their way when the server is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, lines: list[str]) -> None:
+    def __init__(self, config: uvicorn.Config, lines: list[str], backend: EmbeddedBackend) -> None:
         super().__init__(config)
         self._lines = lines
+        self._backend = backend
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -102,6 +103,8 @@ class _Server(uvicorn.Server):
         sys.stdout.flush()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Its client cannot go on with it, and requests that are to be answered may wait for it.
+        await asyncio.to_thread(self._backend.end_transaction)
         cut = asyncio.get_running_loop().call_later(self._UPLOAD_SECONDS, self._cut_uploads)
         await super().shutdown(sockets)
         cut.cancel()

@@ -12,11 +12,13 @@ from starlette.responses import Response
 from ..errors import CapabilityError, PolicyMissing, QueryError, VectorError
 from ..flow import Operation, ask
 from ..operations.raw_documents import shown
+from ..operations.raw_options import Caller
 from ..operations.raw_search import vector_search
 from ..port import ListPolicies, Signature, StoredRecord
 from ..wire.documents import record_document
+from ..wire.packing import packed_length
 from .answers import answer
-from .front import Body, Front, check_skip, extended, kept
+from .front import Body, Front, caller_of, check_skip, extended, kept
 from .refusals import Refusal
 
 _KEYS = (
@@ -34,42 +36,44 @@ async def search_vectors(front: Front, request: Request) -> Response:
     limit = body.get("limit")
     if isinstance(limit, int) and limit > front.limits.hits:
         raise Refusal(400, f"limit: expected at most {front.limits.hits:,}, got {limit:,}")
-    hits = await front.run(search(body))
+    hits = await front.run(search(body, caller_of(request)))
     return answer([record_document(hit, versions=extended(request)) for hit in hits])
 
 
-def search(params: Body) -> Operation[list[StoredRecord]]:
+def search(params: Body, caller: Caller) -> Operation[list[StoredRecord]]:
     """As `vector_search`, but a policy that is missing is said before all else that may be wrong.
 
     A server answers 404 even where the label has no records to search, or where the query vector is
     none (trace 09). What is wrong with a request without labels or property is said as it is.
     """
     try:
-        found = yield from vector_search(params)
+        found = yield from vector_search(params, caller)
     except (CapabilityError, QueryError, VectorError):
-        if (yield from _is_policy_missing(params)):
+        if (yield from _is_policy_missing(params, caller)):
             raise _missing(params) from None
         raise
-    if not found and (yield from _is_policy_missing(params)):
+    if not found and (yield from _is_policy_missing(params, caller)):
         raise _missing(params)
     return found
 
 
-def _is_policy_missing(params: Body) -> Operation[bool]:
+def _is_policy_missing(params: Body, caller: Caller) -> Operation[bool]:
     labels: object = params.get("labels")
     named: Sequence[object] = [labels] if isinstance(labels, str) else cast("Any", labels)
     if not isinstance(named, list) or not named or not isinstance(params.get("propertyName"), str):
         return False
     for policy in (yield from ask(ListPolicies())):
-        if policy.signature.label in named and _could_be_meant(policy.signature, params):
+        if policy.signature.label in named and _could_be_meant(policy.signature, params, caller):
             return False
     return True
 
 
-def _could_be_meant(signature: Signature, params: Body) -> bool:
+def _could_be_meant(signature: Signature, params: Body, caller: Caller) -> bool:
     vector, dims = params.get("queryVector"), params.get("dimensions")
     if dims is None and isinstance(vector, list):
         dims = len(cast("list[object]", vector))
+    elif dims is None and isinstance(vector, str) and caller.extended:
+        dims = packed_length(vector)
     pairs = (
         (params["propertyName"], signature.property),
         (params.get("sourceType"), signature.source),

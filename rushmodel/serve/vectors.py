@@ -18,14 +18,17 @@ from .answers import answer
 from .front import Front
 from .refusals import Refusal
 
-_KEYS = ("ids", "policies")
+_KEYS = ("ids", "policies", "packed")
 _SIGNATURE_KEYS = ("label", "propertyName", "sourceType", "similarityFunction", "dimensions")
 
 
 async def get_vectors(front: Front, request: Request) -> Response:
-    """``{"ids", "policies"}``: of each record that there is, the vectors that it has under those policies."""
+    """``{"ids", "policies"}``: of each record that there is, the vectors that it has under those policies.
+
+    With ``"packed": true`` they are texts (`rushmodel.wire.packing`).
+    """
     given = Document("the request", await front.body(request), _KEYS, QueryError)
-    ids = given.texts("ids")
+    ids, packed = given.texts("ids"), given.flag("packed", False)
     policies: Any = given.get("policies")
     if not isinstance(policies, list):
         raise given.wrong("policies", "a list of policies, each by its five fields")
@@ -35,7 +38,7 @@ async def get_vectors(front: Front, request: Request) -> Response:
         asked = f"{len(ids):,} records under {len(signatures)} policies"
         raise Refusal(413, f"an answer holds at most {most:,} vectors, and {asked} were asked for")
     found = await front.run(_read(ids, signatures))
-    return answer([vectors_document(record) for record in found])
+    return answer([vectors_document(record, packed=packed) for record in found])
 
 
 def _read(ids: tuple[str, ...], signatures: tuple[Signature, ...]) -> Operation[list[StoredRecord]]:

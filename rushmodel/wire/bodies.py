@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import orjson
 
 from ..errors import PropertyError
 from ..port import Float32, InlineVector, Order, Signature, StoredValue, Where
+from .packing import is_vector, pack_vector
 
 Body: TypeAlias = "dict[str, Any]"
 
 _BY_ID = "$id"
 
 
-def dumps(body: object) -> bytes:
+def dumps(body: object, *, packed: bool = False) -> bytes:
     """A body as it is sent; float32 arrays are written as they lie in memory, in the shortest exact digits.
+
+    ``packed``: as texts (`packing`), which a RushDB server does not understand.
 
     Raises:
         PropertyError: Text that UTF-8 cannot carry, a number that is none.
     """
     try:
+        if packed:
+            return orjson.dumps(body, default=_packed)
         return orjson.dumps(body, default=_plain, option=orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError as error:
         raise PropertyError(f"the request cannot be written as JSON: {error}") from error
@@ -149,6 +154,11 @@ def _merging(merge_by: tuple[str, ...] | None, rewrite: bool, unique_by: tuple[s
 
 def _direction(order: Order) -> str:
     return "desc" if order.descending else "asc"
+
+
+def _packed(value: object) -> object:
+    """As `_plain`; the arrays of a body are vectors, since no property and no condition can be one."""
+    return pack_vector(cast("Float32", value)) if is_vector(value) else _plain(value)
 
 
 def _plain(value: object) -> object:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast
 
 from ..errors import ServerError
 from ..port import Coverage, Float32, Policy, Signature, StoredRecord
+from .packing import pack_vector, unpack_vector
 from .proptypes import looks_like_datetime, value_type
 
 Document: TypeAlias = "dict[str, Any]"
@@ -118,23 +119,26 @@ def signature_document(signature: Signature) -> Document:
     }
 
 
-def vectors_document(record: StoredRecord) -> Document:
+def vectors_document(record: StoredRecord, *, packed: bool = False) -> Document:
     """The vectors of a record, those that were asked for and that it has (an extension)."""
     held = (record.vectors or {}).items()
     return {
         "__id": record.id,
-        "vectors": [{**signature_document(signature), "vector": vector} for signature, vector in held],
+        "vectors": [
+            {**signature_document(signature), "vector": pack_vector(vector) if packed else vector}
+            for signature, vector in held
+        ],
     }
 
 
 def read_vectors(document: object) -> tuple[str, dict[Signature, Float32]]:
-    """A record's id and its vectors; `ServerError` where the document is no such thing."""
+    """A record's id and its vectors, packed or not; `ServerError` where the document is no such thing."""
     import numpy as np
 
     try:
-        given = cast("Mapping[str, Any]", document)
+        record = cast("Mapping[str, Any]", document)
         held: dict[Signature, Float32] = {}
-        for each in cast("Sequence[Mapping[str, Any]]", given["vectors"]):
+        for each in cast("Sequence[Mapping[str, Any]]", record["vectors"]):
             signature = Signature(
                 each["label"],
                 each["propertyName"],
@@ -142,10 +146,11 @@ def read_vectors(document: object) -> tuple[str, dict[Signature, Float32]]:
                 each["similarityFunction"],
                 each["dimensions"],
             )
-            vector = np.array(each["vector"], dtype=np.float32)
+            given = each["vector"]
+            vector = unpack_vector(given) if isinstance(given, str) else np.array(given, dtype=np.float32)
             vector.flags.writeable = False
             held[signature] = vector
-        return str(given["__id"]), held
+        return str(record["__id"]), held
     except (KeyError, TypeError, ValueError) as error:
         raise ServerError(
             f"the server's answer has no vectors of a record: {type(error).__name__}"

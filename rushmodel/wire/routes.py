@@ -15,6 +15,9 @@ answer: the version of the `serve` that gave it."""
 
 VERSION_HEADER = "if-match"
 
+TRANSACTION_HEADER = "x-transaction-id"
+"""The transaction that a request belongs to."""
+
 CODE = "code"
 """In an error's body, for clients that understand the extensions: the class of the error."""
 
@@ -49,8 +52,33 @@ DELETE_RECORD = Route("DELETE", "/records/{id}")
 FIND_RECORDS = Route("POST", "/records/search")
 DELETE_RECORDS = Route("POST", "/records/delete", 201)
 IMPORT_JSON = Route("POST", "/records/import/json", 201)
+IMPORT_CSV = Route("POST", "/records/import/csv", 201)
+EXPORT_CSV = Route("POST", "/records/export/csv")
+FIND_NEAR_RECORD = Route("POST", "/records/{id}/search")
+ATTACH = Route("POST", "/relationships/{id}", 201)
+DETACH = Route("PUT", "/relationships/{id}")
+FIND_RELATIONSHIPS = Route("POST", "/relationships/search")
+CREATE_RELATIONSHIPS = Route("POST", "/relationships/create-many", 201)
+DELETE_RELATIONSHIPS = Route("POST", "/relationships/delete-many")
+BEGIN = Route("POST", "/tx")
+GET_TRANSACTION = Route("GET", "/tx/{id}")
+COMMIT = Route("POST", "/tx/{id}/commit")
+ROLLBACK = Route("POST", "/tx/{id}/rollback")
 SETTINGS = Route("GET", "/sdk/settings")
 DASHBOARD_SETTINGS = Route("GET", "/settings")
+COUNT_LABELS = Route("POST", "/labels/search")
+FIND_PROPERTIES = Route("POST", "/properties/search")
+GET_PROPERTY = Route("GET", "/properties/{id}")
+LIST_VALUES = Route("POST", "/properties/{id}/values")
+DELETE_PROPERTY = Route("DELETE", "/properties/{id}")
+GET_SCHEMA = Route("POST", "/ai/schema")
+GET_SCHEMA_MARKDOWN = Route("POST", "/ai/schema/md")
 
 GET_VECTORS = Route("POST", "/records/vectors")
 """An extension: RushDB gives no vectors back."""
+
+SAVE_GRAPH = Route("POST", "/graph")
+"""An extension: records of several labels, and relationships among them, in one transaction."""
+
+FIND_RELATED = Route("POST", "/graph/related")
+"""An extension: the records that are one relationship away from others, and the relationships."""

@@ -59,6 +59,11 @@ CALLS: list[tuple[Any, ...]] = [
     ("ai.indexes.stats", Id(0)),
     ("ai.indexes.upsert_vectors", Id(0), {"items": [{"recordId": Id(2), "vector": [3, 4]}]}),
     ("ai.indexes.upsert_vectors", Id(0), {"items": 5}),
+    ("records.attach", Id(1), [Id(2)], {"type": "T", "properties": {"w": 1}}),
+    ("records.attach", Id(1), "nobody"),
+    ("relationships.find", {"where": {"type": "T"}}),
+    ("records.find", {}, Id(2)),
+    ("records.detach", Id(1), Id(2)),
     ("records.delete_by_id", Id(1)),
     ("records.delete_by_id", [Id(1), Id(2)]),
     ("records.delete", {}),
@@ -145,6 +150,7 @@ def test_the_same_conversation() -> None:
         "CapabilityError",
         "PolicyMissing",
         "VectorError",
+        "NotFound",
         "UnboundedQuery",
         "PolicyMissing",
     ]
@@ -154,7 +160,7 @@ def test_the_same_conversation() -> None:
         for name, found in inspect.getmembers(method(db, space))
         if not name.startswith("_") and callable(found)
     }
-    assert {path for path, *_ in CALLS} == methods | {"ping", "ai.search"}
+    assert {path for path, *_ in CALLS} == methods | {"ping", "ai.search", "relationships.find"}
 
 
 def test_records_and_results_are_awaited(location: str) -> None:

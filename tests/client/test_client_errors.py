@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from rushmodel import (
-    CapabilityError,
     NotFound,
     NotSaved,
     PolicyError,
@@ -47,6 +46,14 @@ def index(**changed: Any) -> Call:
 
 def inline(**entry: Any) -> Call:
     return create({"body": "b"}, vectors=[{"propertyName": "body", "vector": [1, 0], **entry}])
+
+
+def attach(**options: Any) -> Call:
+    return lambda db: db.records.attach("nobody", ["no one"], options)
+
+
+def join(source: Any, target: Any, **more: Any) -> Call:
+    return lambda db: db.relationships.create_many(source=source, target=target, **more)
 
 
 # What is called, the error and its status, and words that its message must have.
@@ -241,9 +248,35 @@ WRONG: dict[str, tuple[Call, type[RushModelError], int, str]] = {
     "orderBy text": (find(orderBy="up"), QueryError, 400, "orderBy: .*got 'up'"),
     "orderBy direction": (find(orderBy={"n": 1}), QueryError, 400, "orderBy: .*got 1"),
     "orderBy name": (find(orderBy={"$n": "asc"}), QueryError, 400, r"orderBy: .*got '\$n'"),
-    "select": (find(select={"n": "$record.n"}), CapabilityError, 501, "select"),
-    "groupBy": (find(groupBy=["n"]), CapabilityError, 501, "groupBy"),
-    "related": (lambda db: db.records.find({}, "some-id"), CapabilityError, 501, "record_id"),
+    "select": (find(select=["n"]), QueryError, 400, "select"),
+    "groupBy": (find(groupBy=["n"]), QueryError, 400, "select"),
+    "aggregate": (find(aggregate={"n": {"fn": "count"}}), QueryError, 400, "select"),
+    "related": (lambda db: db.records.find({}, {"name": "no id"}), QueryError, 400, "target"),
+    "attach type": (attach(type="HAS SPACE"), QueryError, 400, "type"),
+    "attach direction": (attach(direction="both"), QueryError, 400, "direction"),
+    "attach key": (attach(kind="T"), QueryError, 400, "kind"),
+    "attach reserved": (attach(properties={"type": 1}), PropertyError, 422, "'type' is a reserved"),
+    "attach nested": (attach(properties={"o": {"a": 1}}), PropertyError, 422, "'o'"),
+    "attach unknown": (attach(), NotFound, 404, "no record with id"),
+    "detach types": (
+        lambda db: db.records.detach("x", "y", {"typeOrTypes": [1]}),
+        QueryError,
+        400,
+        "typeOrTypes",
+    ),
+    "join without keys": (join({"label": "A"}, {"label": "B"}), QueryError, 400, "source.key and target.key"),
+    "join without where": (
+        join({"label": "A"}, {"label": "B"}, many_to_many=True),
+        QueryError,
+        400,
+        "source: expected with manyToMany",
+    ),
+    "relationship where": (
+        lambda db: db.relationships.find({"where": {"type": 3}}),
+        QueryError,
+        400,
+        "as type",
+    ),
     "delete limit": (lambda db: db.records.delete({"labels": ["N"], "limit": 5}), QueryError, 400, "limit"),
     "delete operator": (
         lambda db: db.records.delete({"where": {"n": {"$foo": 1}}}),

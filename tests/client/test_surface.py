@@ -16,13 +16,14 @@ import rushmodel.client as ours
 GUIDE = Path(__file__).with_name("byov_guide.txt").read_text(encoding="utf-8")
 
 RECORDS = (
-    "create create_many import_json upsert set update find find_by_id find_one find_uniq delete delete_by_id"
-    " vector_search"
+    "create create_many import_json import_csv export upsert set update find find_by_id find_one find_uniq"
+    " delete delete_by_id vector_search attach detach"
 ).split()
 INDEXES = "find create delete stats upsert_vectors".split()
+RELATIONSHIPS = "find create_many delete_many".split()
 RECORD = (
     "id label proptypes score fields exists date timestamp get get_data to_dict keys values items"
-    " set update delete"
+    " set update attach detach delete"
 ).split()
 RESULT = "data total search_query has_more skip limit to_dict get_page_info next delete_all".split()
 PROTOCOLS = "__len__ __iter__ __getitem__ __bool__ __eq__ __repr__".split()
@@ -35,11 +36,11 @@ def pair() -> Any:
 
 
 def parameters(function: Any) -> list[tuple[str, Any, Any]]:
-    """Name, kind and default of each, ``self`` and ``transaction`` left out."""
+    """Name, kind and default of each, ``self`` left out."""
     return [
         (each.name, each.kind, each.default)
         for each in inspect.signature(function).parameters.values()
-        if each.name not in ("self", "transaction")
+        if each.name != "self"
     ]
 
 
@@ -52,6 +53,8 @@ def method(client: Any, path: str) -> Any:
 PATHS = [
     *(f"records.{name}" for name in RECORDS),
     *(f"ai.indexes.{name}" for name in INDEXES),
+    *(f"relationships.{name}" for name in RELATIONSHIPS),
+    *(f"tx.{name}" for name in ("begin", "get", "commit", "rollback")),
     "ai.search",
     "ping",
 ]
@@ -65,7 +68,7 @@ def test_parameters(pair: Any, path: str) -> None:
     assert inspect.iscoroutinefunction(method(mine.aio, path))
 
 
-@pytest.mark.parametrize("name", ["set", "update", "delete"])
+@pytest.mark.parametrize("name", ["set", "update", "attach", "detach", "delete"])
 def test_parameters_of_records(name: str) -> None:
     theirs = parameters(getattr(official.Record, name))
     assert parameters(getattr(ours.Record, name)) == theirs
@@ -113,7 +116,7 @@ def test_public_methods_are_the_sdks_own(pair: Any) -> None:
     assert public(mine.records) <= public(OfficialRecords)
     assert public(mine.ai) == {"search", "indexes"}
     assert public(mine.ai.indexes) == set(INDEXES) == public(sdk.ai.indexes)
-    assert public(mine) == {"records", "ai", "ping", "aio", "close", "aclose", "over", "url"}
+    assert public(mine) == {"records", "relationships", "ai", "ping", "aio", "close", "aclose", "over", "url"}
     for name in ("records", "ai"):
         assert public(getattr(mine.aio, name)) == public(getattr(mine, name))
 

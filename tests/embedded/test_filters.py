@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import sqlite3
 import weakref
-from datetime import datetime, timedelta
-from fractions import Fraction
 from functools import partial
 
 import orjson
@@ -22,7 +19,8 @@ from rushmodel.backends.embedded.names import Names
 from rushmodel.backends.embedded.scopes import Scope
 from rushmodel.backends.embedded.values import pack
 from rushmodel.errors import QueryError
-from rushmodel.wire.proptypes import looks_like_datetime
+
+from .evaluate import LOGICAL, asked, conjunction, logical
 
 LABEL = "P"
 
@@ -697,124 +695,13 @@ def truth(where, record, row, texts):
 
 
 def entry(key, value, record, row, texts):
-    if key in ("$and", "$or", "$nor", "$xor", "$not"):
+    if key in LOGICAL:
         return logical(key, value, partial(truth, record=record, row=row, texts=texts))
     if key == "$id":
         return asked(f"id{row}", value, False)
     if key == "__label":
         return asked(LABEL, value, False)
     return asked(record.get(key), value, (row, key) in texts)
-
-
-def asked(held, value, as_text):
-    if not isinstance(value, dict) or "$year" in value:
-        return compare("$eq", held, value, as_text)
-    return conjunction(
-        logical(key, operand, lambda part: asked(held, part, as_text))
-        if key in ("$and", "$or", "$nor", "$xor", "$not")
-        else compare(key, held, operand, as_text)
-        for key, operand in value.items()
-    )
-
-
-def logical(key, operand, read):
-    if key == "$not":
-        return negation(read(operand))
-    parts = [{k: v} for k, v in operand.items()] if isinstance(operand, dict) else operand
-    verdicts = [read(part) for part in parts]
-    if key == "$and":
-        return conjunction(verdicts)
-    if key == "$or":
-        return negation(conjunction(map(negation, verdicts)))
-    if key == "$nor":
-        return conjunction(map(negation, verdicts))
-    return None if None in verdicts else sum(verdicts) % 2 == 1
-
-
-def conjunction(verdicts):
-    verdicts = list(verdicts)
-    return False if False in verdicts else None if None in verdicts else True
-
-
-def negation(verdict):
-    return None if verdict is None else not verdict
-
-
-def compare(operator, held, operand, as_text):
-    if operator == "$exists":
-        return (held is not None) == operand
-    if operator in ("$ne", "$nin"):
-        return negation(compare("$eq" if operator == "$ne" else "$in", held, operand, as_text))
-    if operator == "$eq" and operand is None:
-        return held is None
-    if held is None:
-        return None
-    if operator == "$type":
-        return kind(held, as_text) == operand
-    if operator == "$in" and any(isinstance(value, dict) for value in operand):
-        return any(compare("$eq", held, value, as_text) for value in operand)
-    if isinstance(operand, dict):
-        if held == []:
-            return False
-        if kind(held, as_text) != "datetime":
-            return False if operator == "$eq" else None
-        moments = [moment(text) for text in (held if isinstance(held, list) else [held])]
-        return any(single(operator, at, components(**operand)) for at in moments)
-    if operator == "$eq" and isinstance(operand, list):
-        return isinstance(held, list) and len(held) == len(operand) and all(map(equal, held, operand))
-    if isinstance(held, list):
-        verdicts = [single(operator, element, operand) for element in held]
-        return True if True in verdicts else None if None in verdicts else False
-    return single(operator, held, operand)
-
-
-def single(operator, held, operand):
-    if operator == "$eq":
-        return equal(held, operand)
-    if operator == "$in":
-        return any(equal(held, value) for value in operand)
-    if operator in ("$contains", "$startsWith", "$endsWith"):
-        if not isinstance(held, str):
-            return None
-        if operator == "$contains":
-            return operand.casefold() in held.casefold()
-        return held.startswith(operand) if operator == "$startsWith" else held.endswith(operand)
-    if isinstance(held, bool) or isinstance(held, str) != isinstance(operand, str):
-        return None
-    return {"$gt": held > operand, "$gte": held >= operand, "$lt": held < operand, "$lte": held <= operand}[
-        operator
-    ]
-
-
-def equal(one, other):
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
-
-
-def moment(text):
-    """Seconds since the year 1, exactly."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d)?)(\.\d+)?(?:Z|([+-])(\d\d):?(\d\d))?", text)
-    assert found is not None
-    whole, fraction, sign, hours, minutes = found.groups()
-    local = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S" if "T" in whole else "%Y-%m-%d") - datetime.min
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0)) * (-1 if sign == "-" else 1)
-    return Fraction(round((local - offset).total_seconds())) + Fraction(f"0{fraction or ''}")
-
-
-def components(**given):
-    given = {key[1:]: value for key, value in given.items()}
-    fractions = {"millisecond": 10**3, "microsecond": 10**6, "nanosecond": 10**9}
-    parts = sum(Fraction(given.pop(name, 0), unit) for name, unit in fractions.items())
-    whole = datetime(**{"month": 1, "day": 1} | given) - datetime.min
-    return Fraction(round(whole.total_seconds())) + parts
-
-
-def kind(held, as_text):
-    elements = held if isinstance(held, list) else [held]
-    if all(isinstance(element, bool) for element in elements) and elements:
-        return "boolean"
-    if all(isinstance(element, (int, float)) for element in elements) and elements:
-        return "number"
-    return "datetime" if elements and not as_text and all(map(looks_like_datetime, elements)) else "string"
 
 
 TEXTS = st.sampled_from(

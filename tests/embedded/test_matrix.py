@@ -105,6 +105,7 @@ def collections(draw):
 @settings(max_examples=300, deadline=None)
 @given(collections(), st.integers(0, 35), st.data())
 @example(([0, 1], [floats([1e-10]), floats([0.0])], floats([0.0])), 1, None)
+@example((range(6), [floats([0.0])] * 5 + [floats([1e-45])], floats([0.0])), 1, None)
 def test_nearest_agrees_with_brute_force(similarity, collection, k, data):
     rows, vectors, query = collection
     if similarity == "cosine":
@@ -351,7 +352,7 @@ def test_the_bounds_hold(similarity, collection, scale):
     rows = Quantised(held.shape[1], similarity, dots)
     rows.reserve(len(held), 0)
     rows.put(np.arange(len(held)), held, np.sqrt(squares))
-    value, error = rows.bounds(exact, square, squares, None, len(held))
+    value, error = rows.bounds(exact, square, squares, None, len(held), lambda: None)
     for each, given_value, given_error in zip(wide.tolist(), value.tolist(), error.tolist(), strict=True):
         if similarity == "euclidean":
             truth = -math.fsum((a - b) ** 2 for a, b in zip(each, exact.tolist(), strict=True))

@@ -14,10 +14,9 @@ from rushmodel.backends.embedded.names import Names
 from rushmodel.backends.embedded.scopes import Scope
 from rushmodel.errors import QueryError
 
+from .evaluate import holds
 from .store import Store, cosine, row, vec
-from .test_filters import asked, conjunction, logical
 
-LOGICAL = ("$and", "$or", "$nor", "$xor", "$not")
 DEFAULT = "__RUSHDB__RELATION__DEFAULT__"
 
 
@@ -493,58 +492,6 @@ def test_changing_and_deleting(library):
 
 
 # -- everything at once -----------------------------------------------------------
-
-
-def holds(world, place, where):
-    """What a where document is for a record: True, False or None. Plain Python: follows every path."""
-    label, data = world.records[place]
-    verdicts = []
-    for key, value in where.items():
-        if key in LOGICAL:
-            verdicts.append(logical(key, value, lambda part: holds(world, place, part)))
-        elif key == "$id":
-            verdicts.append(asked(f"#{place}", value, False))
-        elif key == "__label":
-            verdicts.append(asked(label, value, False))
-        elif key == "$cycle":
-            verdicts.append(place in ends(world, place, value))
-        elif key[0].isupper():
-            rest = {name: each for name, each in value.items() if name not in ("$relation", "$alias")}
-            found = ends(world, place, value.get("$relation", {}))
-            verdicts.append(
-                any(world.records[end][0] == key and holds(world, end, rest) is True for end in found)
-            )
-        else:
-            verdicts.append(asked(data.get(key), value, False))
-    return conjunction(verdicts)
-
-
-def ends(world, place, relation):
-    """Where the paths lead that a relation allows: each relationship once on a path."""
-    relation = {"type": relation} if isinstance(relation, str) else relation
-    hops = relation.get("hops", 1)
-    least, most = (hops, hops) if isinstance(hops, int) else (hops.get("min", 1), hops.get("max", 10))
-    usable = []
-    for source, target, kind, properties in world.edges:
-        conditions = relation.get("where", {}).items()
-        verdicts = [asked((properties or {}).get(name), value, False) for name, value in conditions]
-        if relation.get("type", kind) == kind and conjunction(verdicts) is True:
-            usable.append((source, target))
-    found = set()
-
-    def go(at, length, left):
-        if length >= least:
-            found.add(at)
-        if length < most:
-            for i, (source, target) in enumerate(left):
-                rest = left[:i] + left[i + 1 :]
-                if source == at and relation.get("direction") != "in":
-                    go(target, length + 1, rest)
-                if target == at and relation.get("direction") != "out":
-                    go(source, length + 1, rest)
-
-    go(place, 0, usable)
-    return found
 
 
 LABELS = st.sampled_from("AABC")

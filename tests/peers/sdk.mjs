@@ -113,6 +113,44 @@ for (const label of ["Box", "Doll", "Bead"]) {
   saw.nested[label] = names(await db.records.find({ labels: [label] }));
 }
 
+// -- labels and properties
+
+saw.labels = (await db.labels.find({ labels: ["Box", "Doll", "Bead"] })).data;
+const [named] = (await db.properties.find({ labels: ["Doll"] })).data;
+saw.property = [named.name, named.type, named.recordsCount];
+saw.again = (await db.properties.findById(named.id)).data.name;
+saw.values = (await db.properties.values(named.id, { labels: ["Doll"], orderBy: "desc" })).data;
+
+// -- relationships
+
+const [hub, spoke, rim] = await Promise.all(
+  ["hub", "spoke", "rim"].map((name) => db.records.create({ label: "Wheel", data: { name } })),
+);
+await hub.attach([spoke, rim], { type: "TURNS" });
+await db.records.attach({ source: spoke, target: rim, options: { direction: "in" } });
+const edges = async (where = {}) => (await db.relationships.find({ where, source: { labels: ["Wheel"] } })).data;
+saw.edges = (await edges({ type: "TURNS" })).map((edge) => [edge.sourceLabel, edge.type, edge.targetLabel]);
+await hub.detach(rim, { typeOrTypes: ["TURNS"] });
+saw.edgesLeft = (await edges()).map((edge) => edge.type).sort();
+
+// -- transactions
+
+const tx = await db.tx.begin({ ttl: 20000 });
+const [staged] = await Promise.all(
+  ["one", "two"].map((name) => db.records.create({ label: "Staged", data: { name } }, tx)),
+);
+await db.records.update({ target: staged, label: "Staged", data: { n: 1 } }, tx);
+await tx.commit();
+const other = await db.tx.begin();
+await db.records.create({ label: "Staged", data: { name: "three" } }, other);
+const seen = names(await db.records.find({ labels: ["Staged"] }, other));
+await other.rollback();
+saw.transactions = [
+  seen,
+  names(await db.records.find({ labels: ["Staged"] })),
+  (await refusal(() => db.tx.get(other.id))).length > 0,
+];
+
 // -- finding
 
 const people = [

@@ -154,6 +154,21 @@ def test_upserts_and_nested_rows(saw: Any) -> None:
     assert saw["nested"] == {"Box": ["outer"], "Doll": ["inner", "other"], "Bead": ["red"]}
 
 
+def test_labels_properties_and_values(saw: Any) -> None:
+    assert saw["labels"] == {"Box": 1, "Doll": 2, "Bead": 1}
+    assert (saw["property"], saw["again"]) == (["name", "string", 2], "name")
+    assert saw["values"] == {"values": ["other", "inner"], "type": "string"}
+
+
+def test_relationships(saw: Any) -> None:
+    assert saw["edges"] == [["Wheel", "TURNS", "Wheel"]] * 2
+    assert saw["edgesLeft"] == ["RUSHDB_DEFAULT_RELATION", "TURNS"]
+
+
+def test_transactions(saw: Any) -> None:
+    assert saw["transactions"] == [["one", "three", "two"], ["one", "two"], True]
+
+
 def test_conditions_orders_and_pages(saw: Any) -> None:
     assert [(sorted(found), total) for found, total in saw["conditions"]] == [
         (sorted(names.split()), len(names.split())) for _, names in CONDITIONS

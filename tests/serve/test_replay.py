@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,9 +22,9 @@ LISTED = {**DIFFERENCES, **NOT_YET}
 
 
 @pytest.fixture
-def send() -> Iterator[Send]:
-    """An application over an empty store, in this process."""
-    backend = EmbeddedBackend("memory://")
+def send(tmp_path: Path) -> Iterator[Send]:
+    """An application over an empty store, in this process; in memory nobody reads beside a transaction."""
+    backend = EmbeddedBackend(tmp_path / "store.db", durability="normal")
     transport = httpx.ASGITransport(create_app(backend, token=TOKEN))
     loop = asyncio.new_event_loop()
     client = httpx.AsyncClient(transport=transport, base_url="http://localhost")

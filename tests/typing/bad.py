@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from rushmodel import Field, Model, OptionalVector, Vector, VectorField, field
+from rushmodel import (
+    Edge,
+    Field,
+    Model,
+    OptionalVector,
+    Relation,
+    Vector,
+    VectorField,
+    field,
+    relation,
+)
+
+
+class Since(Edge):
+    year: Field[int]
 
 
 class Person(Model):
     name: Field[str] = field(key=True)
     age: Field[int] = field(default=0)
+    friends: Relation[list[Person]] = relation("KNOWS", edge=Since)
 
 
 class Article(Model):
@@ -16,6 +31,7 @@ class Article(Model):
     tags: Field[list[str]] = field(default_factory=list[str])
     embedding: Vector = VectorField(dims=3)
     image: OptionalVector = VectorField(default=None, dims=3)
+    author: Relation[Person] = relation("WROTE", direction="in")
 
 
 class Product(Model):
@@ -54,3 +70,28 @@ article.save(on_stale="maybe")  # E no such way
 Article.save_many([Person(name="x")])  # E another model
 VectorField(dims="3")  # E dims is an int
 field(key="yes")  # E key is a bool
+ada = Person(name="Ada")
+Article(slug="s", year=1, embedding=[1.0], author=article)  # E another model
+Article(slug="s", year=1, embedding=[1.0], author=[ada])  # E to-one
+Person(name="x", friends=ada)  # E to-many
+article.author = article  # E another model
+ada.friends = ada  # E to-many
+article.author.name  # E the related record is its value
+article.author.set(article)  # E another model
+article.author.value.name  # E there may be none
+article.author.attach(ada)  # E to-one
+ada.friends.value  # E to-many
+ada.friends.attach(article)  # E another model
+ada.friends.attach(ada, edge=ada)  # E not an edge
+Since(year="x")  # E wrong type
+Since()  # E missing year
+Since.year > "x"  # E compared with str
+Article.author.name  # E a relation has no fields
+Article.author.has(Article.year > 1)  # E a condition on another model
+Article.author.has(Person.age > 1, hops="2")  # E hops are numbers
+Article.find(Person.friends.any())  # E another model's relation
+Article.find(Article.author)  # E not a condition
+Article.find().with_(Person.friends)  # E another model's relation
+Article.author.with_(Article.author)  # E another model's relation
+Article.get("x", with_=[Person.friends])  # E another model's relation
+relation("X", direction="both")  # E no such direction

@@ -16,19 +16,25 @@ from rushmodel import (
     BulkReport,
     Column,
     Condition,
+    Edge,
     Field,
     Hit,
     Hits,
+    Many,
     Model,
+    One,
     OptionalVector,
     Order,
     Plan,
     Query,
+    Relation,
+    RelationColumn,
     Vector,
     VectorColumn,
     VectorField,
     connect,
     field,
+    relation,
 )
 
 Float32 = npt.NDArray[np.float32]
@@ -76,6 +82,30 @@ class Product(Model):
     sku: Field[str] = field(key=True)
     description: Field[str]
     embedding: Vector = VectorField(source="managed", dims=384, property="description")
+
+
+class Wrote(Edge):
+    at: Field[dt.datetime]
+    pages: Field[int] = field(default=1)
+
+
+class Person(Model):
+    name: Field[str] = field(key=True)
+    age: Field[int] = field(default=0)
+    employer: Relation[Company] = relation("WORKS_AT")
+    friends: Relation[list[Person]] = relation("KNOWS")
+    books: Relation[list[Book]] = relation("WROTE", edge=Wrote)
+
+
+class Company(Model):
+    name: Field[str] = field(key=True)
+
+
+class Book(Model):
+    title: Field[str] = field(key=True)
+    embedding: Vector = VectorField(dims=2, property="title")
+    author: Relation[Person] = relation("WROTE", direction="in", edge=Wrote)
+    readers: Relation[list[Person]] = relation("READ", direction="in")
 
 
 class Box(Model, Generic[T]):
@@ -167,6 +197,49 @@ def find() -> None:
         assert_type(page, list[Article])
     assert_type(Article.get("id"), Article)
     assert_type(Review.get_or_none(slug="warp"), Review | None)
+
+
+# relations
+assert_type(Book.author, RelationColumn[Book, Person])
+assert_type(Book.readers, RelationColumn[Book, Person])
+assert_type(Wrote.pages, Column[Wrote, int])
+assert_type(Book.author.has(Person.age > 30), Condition[Book])
+assert_type(Book.readers.none(Person.employer.has(Company.name == "A")), Condition[Book])
+assert_type(Person.friends.any(Person.age > 3, hops=(1, 4)), Condition[Person])
+assert_type(Book.author.has(edge=Wrote.pages > 10) & (Book.title == "x"), Condition[Book])
+assert_type(Book.author.with_(Person.employer, Person.friends), RelationColumn[Book, Person])
+
+
+def relations(book: Book, ada: Person) -> None:
+    assert_type(book.author, One[Person])
+    assert_type(book.readers, Many[Person])
+    assert_type(book.author.value, Person | None)
+    assert_type(book.readers.items, tuple[Person, ...])
+    assert_type(book.author.edge(Wrote), Wrote | None)
+    assert_type(ada.books.edges(Wrote), tuple[tuple[Book, Wrote], ...])
+    assert_type(book.author.fetch(), Person | None)
+    assert_type(book.readers.fetch(with_vectors=True), tuple[Person, ...])
+    for reader in book.readers:
+        assert_type(reader, Person)
+    book.author = ada
+    book.author = None
+    book.readers = [ada]
+    book.author.set(ada, edge=Wrote(at=dt.datetime.now(dt.timezone.utc), pages=3))
+    book.readers.attach(ada, ada)
+    book.readers.detach(ada)
+    assert_type(book.save(cascade=False), Book)
+    Book(title="t", embedding=[1.0, 2.0], author=ada, readers=[ada])
+    query = Book.find(Book.author.has(), ~Book.readers.any()).with_(Book.author.with_(Person.employer))
+    assert_type(query, Query[Book])
+    assert_type(Book.get(title="t", with_=[Book.author, Book.readers]), Book)
+    assert_type(Book.search([1.0, 2.0], where=Book.author.has(), with_=[Book.author]), Hits[Book])
+    assert_type(Book.find_raw({"where": {"title": "t"}}), list[Book])
+
+
+async def asynchronous_relations(book: Book) -> None:
+    assert_type(await book.author.afetch(), Person | None)
+    assert_type(await book.readers.afetch(), tuple[Person, ...])
+    assert_type(await Book.afind_raw({}), list[Book])
 
 
 def save() -> None:

@@ -13,12 +13,17 @@ TRAITS = (
     "misreads",  # $not in lists, field-level $not, __label and __id in where (R25, R26)
     "needs",  # a search without sourceType means managed, of several labels the first is searched (R12, R13)
     "stats_zero",  # statistics of an unknown policy are zeros (R3)
-    "widens",  # a deletion without where takes every record of the project (R17)
+    "widens",  # a deletion without where takes every record of the project (R17), properties are of all
+    "loses",  # attaching to unknown ids is silent, and takes the opposite relationship away (R21, R29)
+    "hangs",  # what names a transaction that is over gets no answer, its commit a 500 (R22)
 )
 """What a RushDB 2.11 server does and `serve` does not: true or false, together ``rushdb``."""
 
 TELLS = "tells"
 """Vectors can be read although it is ``plain``: for tests, which want to see them."""
+
+LIES = "lies"
+"""A commit is confirmed, and nothing was kept (R22: it came too late)."""
 
 ALWAYS = {"count": None, "skip": 0, "method": "*", "path": "*"}
 """What every fault of the network takes: how many requests it strikes (None: all of them) after letting
@@ -98,7 +103,7 @@ class Faults:
         """
         traits, strikes = set(self.traits), dict(self._strikes)
         for name, value in named.items():
-            if name in ("rushdb", TELLS, *TRAITS):
+            if name in ("rushdb", TELLS, LIES, *TRAITS):
                 chosen = set(TRAITS) if name == "rushdb" else {name}
                 traits = traits | chosen if value else traits - chosen
             elif name not in NETWORK:

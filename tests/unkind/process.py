@@ -20,7 +20,7 @@ TOKEN = "kind-words-open-iron-gates"
 SECONDS = 30.0
 """Longer than anything here takes: the end of a test that would hang."""
 
-READS = ("/ai/search", "/records/search", "/records/vectors")
+READS = ("/ai/search", "/records/search", "/records/vectors", "/relationships/search", "/graph/related")
 """Paths that are asked by POST and change nothing."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,14 +22,17 @@ from rushmodel.port import (
     StoredRecord,
     VectorWrite,
 )
-from rushmodel.wire.routes import EXTENSIONS, PREFIX, VERSION_HEADER
+from rushmodel.wire.routes import EXTENSIONS, PREFIX, TRANSACTION_HEADER, VERSION_HEADER
 
-from .faults import TELLS
+from .faults import LIES, TELLS
+from .relations import Ask, losing, meets_twice, without_edges
 
 Headers: TypeAlias = "list[tuple[bytes, bytes]]"
 JSON = (b"content-type", b"application/json")
 NOTHING: dict[str, Any] = {"$id": {"$in": []}}
 """A condition that no record meets."""
+
+_ATTACH = re.compile(r"/relationships/(?!search$|create-many$|delete-many$)[^/]+")
 
 EVERYTHING = {"$id": {"$ne": ""}}
 """One that every record meets."""
@@ -63,56 +67,120 @@ class Rushdb:
         self._store = store
         # A write and the loss of its vectors are one step: no other request sees the record between.
         self._turn = asyncio.Lock()
+        self._transaction: str | None = None
+        """The one that has the store."""
+        self._policies: list[bytes] = []
+        """Those that were created while it had."""
 
     async def answer(self, scope: Scope, body: bytes, traits: frozenset[str]) -> Reply:
         """The answer to one request; it has been carried out then."""
         if not traits:
             return await self._carried_out(scope, body)
+        if transaction_of(scope) is not None or scope["path"].startswith(f"{PREFIX}/tx"):
+            # Nobody else sees what happens in it, and others may have to wait for it. In here no vectors
+            # are forgotten.
+            return await self._answer(scope, body, traits)
         async with self._turn:
             return await self._answer(scope, body, traits)
 
     async def _answer(self, scope: Scope, body: bytes, traits: frozenset[str]) -> Reply:
         method, path = scope["method"], scope["path"].removeprefix(PREFIX)
         if "plain" in traits:
-            if path == "/records/vectors" and TELLS not in traits:
+            if (path == "/records/vectors" and TELLS not in traits) or path.startswith("/graph"):
                 return reply(404, {"message": f"Cannot {method} {scope['path']}", "statusCode": 404})
             hidden = {EXTENSIONS.encode(), VERSION_HEADER.encode()}
             scope = {**scope, "headers": [each for each in scope["headers"] if each[0] not in hidden]}
         document = _parsed(body)
         where = document.get("where")
         if "misreads" in traits and isinstance(where, (dict, list)):
-            if _fails(where):
+            if _fails(where) or meets_twice(where):
                 return reply(500, {"statusCode": 500, "message": "Neo4j database error occurred"})
             if _is_misread(where):
                 document["where"] = NOTHING
+            elif not path.startswith("/relationships"):
+                document["where"] = without_edges(where)
+        if "loses" in traits and method == "POST" and _ATTACH.fullmatch(path):
+            source = path.removeprefix("/relationships/")
+            left = await losing(self._asking(scope), source, document)
+            if left is None:
+                message = f"Relations to Record {source} have been successfully created"
+                return reply(201, {"data": {"message": message}, "success": True})
+            document = left
+        scope = self._noted(scope, method, path, body)
+        if path.endswith("/commit") and path.startswith("/tx/") and LIES in traits:
+            undo = scope["path"].replace("/commit", "/rollback")
+            await self._carried_out({**scope, "path": undo, "raw_path": undo.encode()}, body)
+            self._transaction, self._policies = None, []
+            return reply(200, {"data": {"message": "committed"}, "success": True})
         if "widens" in traits and (method, path) == ("POST", "/records/delete") and not where:
             document = {"where": EVERYTHING}
+        if "widens" in traits and path == "/properties/search":
+            document, body = {}, b"{}"
         if "needs" in traits and path == "/ai/search":
             document.setdefault("sourceType", "managed")
             document.setdefault("similarityFunction", "cosine")
             if isinstance(document.get("labels"), list):
                 document["labels"] = document["labels"][:1]
         found = await self._carried_out(scope, orjson.dumps(document) if document else body)
-        if 200 <= found.status < 300:
+        if path.startswith("/tx/") and path.endswith(("/commit", "/rollback")):
+            await self._let_go(scope, path)
+        elif transaction_of(scope) is not None:
+            self._transaction = transaction_of(scope)  # whoever was answered has the store
+        elif 200 <= found.status < 300:
             await self._lose_vectors(method, path, document, found, traits)
         return self._changed(path, where, found, traits)
+
+    def _asking(self, scope: Scope) -> Ask:
+        """Requests of its own, in the transaction of the one that came."""
+
+        async def ask(method: str, path: str, body: object) -> tuple[int, Any]:
+            there = f"{PREFIX}{path}"
+            other = {**scope, "method": method, "path": there, "raw_path": there.encode()}
+            found = await self._carried_out(other, orjson.dumps(body))
+            return found.status, orjson.loads(found.body)
+
+        return ask
 
     def _changed(self, path: str, where: object, found: Reply, traits: frozenset[str]) -> Reply:
         if "stats_zero" in traits and path.endswith("/stats") and found.status == 404:
             return reply(200, {"data": {"totalRecords": 0, "indexedRecords": 0}, "success": True})
         if "approximate" in traits and path == "/ai/search" and found.status == 200 and not where:
             return reply(200, {"data": [], "success": True})
+        if "hangs" in traits and path.endswith("/commit") and found.status == 404:
+            found = reply(500, {})
         if "plain" in traits:
             kept = [each for each in found.headers if each[0] != EXTENSIONS.encode()]
             found = found._replace(headers=kept, status=403 if found.status == 401 else found.status)
         return found
+
+    def _noted(self, scope: Scope, method: str, path: str, body: bytes) -> Scope:
+        """A policy is made beside a transaction on a server; here it must not wait for it."""
+        writes = (method, path) == ("POST", "/ai/indexes") or (method == "DELETE" and "/ai/indexes" in path)
+        if self._transaction is not None and transaction_of(scope) is None and writes:
+            if method == "POST":
+                self._policies.append(body)
+            given = (TRANSACTION_HEADER.encode(), self._transaction.encode())
+            return {**scope, "headers": [*scope["headers"], given]}
+        return scope
+
+    async def _let_go(self, scope: Scope, path: str) -> None:
+        """A transaction is over; policies stay also where it was rolled back."""
+        if self._transaction is None or self._transaction not in path:
+            return
+        made, self._policies, self._transaction = self._policies, [], None
+        if path.endswith("/rollback"):
+            there = f"{PREFIX}/ai/indexes"
+            headers = [each for each in scope["headers"] if each[0] != b"content-type"]
+            scope = {**scope, "path": there, "raw_path": there.encode(), "headers": [*headers, JSON]}
+            for body in made:
+                await self._carried_out(scope, body)
 
     async def _lose_vectors(
         self, method: str, path: str, document: dict[str, Any], found: Reply, traits: frozenset[str]
     ) -> None:
         if method not in ("POST", "PUT", "PATCH") or not path.startswith("/records"):
             return
-        if path in ("/records/search", "/records/delete", "/records/vectors"):
+        if path in ("/records/delete", "/records/vectors") or path.endswith("/search"):
             return
         policies = [each.signature for each in await self._store.execute(ListPolicies())]
         external = tuple(each for each in policies if each.source == "external")
@@ -163,6 +231,14 @@ class Rushdb:
         return Reply(
             start["status"], list(start["headers"]), b"".join(each.get("body", b"") for each in rest)
         )
+
+
+def transaction_of(scope: Scope) -> str | None:
+    """The transaction that a request names."""
+    return next((value.decode() for name, value in scope["headers"] if name == _TRANSACTION), None)
+
+
+_TRANSACTION = TRANSACTION_HEADER.encode()
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import socket
 import struct
 import sys
@@ -20,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import orjson
@@ -34,7 +36,7 @@ from rushmodel.serve.connections import Connection
 from rushmodel.wire.routes import PREFIX
 
 from .faults import FaultError, Faults, Strike
-from .rushdb import Reply, Rushdb, reply
+from .rushdb import Reply, Rushdb, reply, transaction_of
 
 _MOST_LOGGED = 20_000
 _LARGEST_LOGGED = 1 << 20
@@ -70,8 +72,9 @@ class Cuttable(Connection):
 class Unkind:
     """The application: looks up which fault strikes a request, and logs it."""
 
-    def __init__(self, app: ASGIApp, store: AsyncEmbedded, faults: Faults) -> None:
+    def __init__(self, app: ASGIApp, backend: EmbeddedBackend, store: AsyncEmbedded, faults: Faults) -> None:
         self._rushdb = Rushdb(app, store)
+        self._backend = backend
         self._store = store
         self._faults = faults
         self._log: deque[dict[str, Any]] = deque(maxlen=_MOST_LOGGED)
@@ -102,7 +105,10 @@ class Unkind:
         if strike is None:
             found = await self._rushdb.answer(scope, body, self._faults.traits)
             entry["status"] = found.status
-            await _send(send, found)
+            if "hangs" in self._faults.traits and transaction_of(scope) and _is_over(found):
+                await _gone(receive)
+            else:
+                await _send(send, found)
         else:
             await self._strike(strike, scope, body, entry, receive, send)
 
@@ -139,6 +145,7 @@ class Unkind:
         return reply(200, list(self._log))
 
     async def _empty(self, body: bytes) -> Reply:
+        await asyncio.to_thread(self._backend.end_transaction)
         await self._store.execute(DeleteRecords(RecordQuery(())))
         for policy in await self._store.execute(ListPolicies()):
             await self._store.execute(DeletePolicy(policy.id))
@@ -187,6 +194,12 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
+def _is_over(found: Reply) -> bool:
+    """Whether the answer is that of a transaction which is over."""
+    said = found.body.decode("utf-8", "replace") if found.status == 404 else ""
+    return "Transaction with ID" in said or ("transaction" in said and "nothing of it was kept" in said)
+
+
 async def _spoil(how: str | int, found: Reply, scope: Scope, receive: Receive, send: Send) -> None:
     """Keep back the answer to what was carried out."""
     if isinstance(how, int):
@@ -233,13 +246,14 @@ def main() -> None:
     parser.add_argument("--rushdb", action="store_true", help="begin with this fault on")
     given = parser.parse_args()
     with (
-        closing(EmbeddedBackend("memory://")) as backend,
+        TemporaryDirectory() as folder,  # in memory nobody could look beside a transaction
+        closing(EmbeddedBackend(os.path.join(folder, "store.db"), durability="normal")) as backend,
         closing(AsyncEmbedded(backend)) as store,
         closing(Address.of("127.0.0.1", given.port).listener(64)) as listener,
     ):
         faults = Faults()
         faults.switch({"rushdb": given.rushdb})
-        app = Unkind(create_app(backend, token=given.token), store, faults)
+        app = Unkind(create_app(backend, token=given.token), backend, store, faults)
         config = uvicorn.Config(
             app,
             http=Cuttable,

@@ -15,14 +15,17 @@ from rushmodel import (
     MultipleFound,
     NotFound,
     QueryError,
+    Relation,
     Row,
     avg,
     bucket,
+    collect,
     count,
     field,
     max,
     min,
     ref,
+    relation,
     sum,
 )
 from rushmodel.port import FindRows
@@ -171,6 +174,78 @@ def test_one_command_is_sent(sales, sent):
     assert [type(each) for each in sent] == [FindRows]
 
 
+# -- along relations
+
+
+class Company(Model):
+    name: Field[str] = field(key=True)
+    size: Field[int] = 1
+
+
+class Author(Model):
+    name: Field[str] = field(key=True)
+    age: Field[int] = 30
+    employer: Relation[Company] = relation("WORKS_AT")
+
+
+class Text(Model):
+    title: Field[str] = field(key=True)
+    year: Field[int] = 2026
+    author: Relation[Author] = relation("WROTE", direction="in")
+    readers: Relation[list[Author]] = relation("READ", direction="in")
+
+
+class Reader(Row):
+    name: str
+    older: float
+
+
+@pytest.fixture
+def texts(db):
+    acme = Company(name="Acme", size=7)
+    ada, bob, cid = (Author(name=name, age=age) for name, age in (("Ada", 40), ("Bob", 20), ("Cid", 60)))
+    ada.employer = acme
+    for title, year, author, readers in (
+        ("a", 2024, ada, [bob, cid]),
+        ("b", 2024, bob, [ada]),
+        ("c", 2025, ada, []),
+        ("d", 2025, None, [bob]),
+    ):
+        Text(title=title, year=year, author=author, readers=readers).save()
+
+
+def test_fields_of_related_records(texts):
+    row = Text.aggregate(n=count(), age=avg(Text.author[Author.age]), people=count(Text.author)).one()
+    assert (row.n, row.people) == (3, 2)  # the text without an author is none of them
+    rows = Text.aggregate(n=count()).group_by(Text.author[Author.name]).order_by(n="desc").all()
+    assert [(row.name, row.n) for row in rows] == [("Ada", 2), ("Bob", 1)]
+    sizes = Text.aggregate(size=max(Text.author[Author.employer[Company.size]])).group_by(Text.year)
+    assert {(row.year, row.size) for row in sizes} == {(2024, 7), (2025, 7)}
+
+
+def test_related_records_are_collected(texts):
+    readers = collect(
+        Text.readers, Reader, name=Author.name, older=Author.age + 1, order_by=Author.name.asc()
+    )
+    rows = Text.aggregate(title=Text.title, readers=readers).order_by(Text.title.asc()).all()
+    assert [[reader.name for reader in row.readers] for row in rows] == [["Bob", "Cid"], ["Ada"], [], ["Bob"]]
+    assert rows[0].readers[0] == Reader(name="Bob", older=21)
+    old = collect(Text.readers, name=Author.name, where=Author.age > 30, limit=1)
+    rows = Text.aggregate(title=Text.title, old=old).order_by(Text.title.asc()).all()
+    assert [[reader.name for reader in row.old] for row in rows] == [["Cid"], ["Ada"], [], []]
+
+
+def test_what_is_collected_nests(texts):
+    authors = collect(Text.author, name=Author.name, at=collect(Author.employer, name=Company.name))
+    rows = Text.aggregate(authors=authors).order_by(Text.title.asc()).all()
+    assert [[(one.name, [at.name for at in one.at]) for one in row.authors] for row in rows] == [
+        [("Ada", ["Acme"])],
+        [("Bob", [])],
+        [("Ada", ["Acme"])],
+        [],
+    ]
+
+
 # -- bad input: nothing is sent
 
 
@@ -183,7 +258,7 @@ class Less(Row):
     n: int
 
 
-class Text(Row):
+class Worded(Row):
     n: str
 
 
@@ -223,6 +298,16 @@ class Text(Row):
             "not by Sale.price",
         ),
         (lambda: Sale.aggregate(n=count()).limit(-1), "from 0"),
+        (lambda: Text.author[Company.size], "no field of Author"),
+        (lambda: Text.author[count()], "no field of Author"),
+        (lambda: Text.author["name"], "a field of Author"),
+        (lambda: Text.aggregate(a=count(Text.author), b=count(Text.readers)).one(), "another one"),
+        (lambda: collect(Text.readers), "computes nothing"),
+        (lambda: collect(Text.readers, n=count()), "not of a single Author"),
+        (lambda: collect(Text.readers, n=Text.title), "Text says nothing about Author"),
+        (lambda: collect(Text.readers, n=Author.name, where=Text.year > 1), "says nothing about Author"),
+        (lambda: collect(Text.readers, n=Author.name, order_by=Text.year.asc()), "Author.field"),
+        (lambda: Text.aggregate(n=count(), r=collect(Text.readers, n=Author.name)).one(), "group by"),
         (lambda: Sale.find().limit(3).aggregate(n=count()), "all records that match"),
         (lambda: Sale.aggregate(Untold, n=count()).all(), "more is computed nowhere"),
         (lambda: Sale.aggregate(Less, n=count(), m=count()).all(), "no field 'm'"),
@@ -243,7 +328,7 @@ def test_conditions_and_orders_are_what_they_are_taken_for(db):
 
 def test_a_value_that_the_class_does_not_allow(sales):
     with pytest.raises(LoadError, match="n: Input should be a valid string"):
-        Sale.aggregate(Text, n=count()).all()
+        Sale.aggregate(Worded, n=count()).all()
 
 
 class Mean(Row):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .backend import EmbeddedBackend
-from .worker import AsyncEmbedded
+from .transactions import EmbeddedTransaction
+from .worker import AsyncEmbedded, AsyncEmbeddedTransaction
 
-__all__ = ["AsyncEmbedded", "EmbeddedBackend"]
+__all__ = ["AsyncEmbedded", "AsyncEmbeddedTransaction", "EmbeddedBackend", "EmbeddedTransaction"]

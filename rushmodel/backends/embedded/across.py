@@ -55,7 +55,7 @@ class Across:
             check_alias(block["$alias"], f"{place}.$alias")
         rest = {key: value for key, value in block.items() if key not in OF_BLOCKS}
         number, table, tables = self._totals.number(), self._graph.table(label), list[Term]()
-        edges = self._edges(number, relation, f"{place}.$relation.where", level)
+        edges = self.edges(number, relation, f"{place}.$relation.where", level)
         condition, blocks = self._read(related(label, table, number), tables, rest, place, level)
         same = label == self._scope.label
         self.blocks += uses(relation, same=same) * (1 + blocks)
@@ -83,7 +83,7 @@ class Across:
             raise QueryError(f"{place}: a relationship is asked for its properties; it lies on no cycle")
         relation = read_cycle(value, place)
         number = self._totals.number()
-        edges = self._edges(number, relation, f"{place}.where", level)
+        edges = self.edges(number, relation, f"{place}.where", level)
         self.blocks += 1
         if edges is None:
             return ALWAYS if sense is Sense.FAILS else NEVER
@@ -100,7 +100,7 @@ class Across:
         sql = f"({no}EXISTS ({given.sql} SELECT 1 WHERE {condition}))"
         return Term(sql, given.params, max(given.depth, ROOM + depth))
 
-    def _edges(self, number: int, relation: Relation, place: str, level: int) -> Term | None:
+    def edges(self, number: int, relation: Relation, place: str, level: int) -> Term | None:
         """The table ``e<number>`` of the relationships that count; None if there can be none."""
         columns: dict[str, Column] = {}
         where, _ = self._read(relationship(columns), None, relation.where, place, level)

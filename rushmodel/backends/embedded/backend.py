@@ -4,51 +4,70 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
 from ...errors import CapabilityError, QueryError
 from ...port import (
     Capabilities,
     CloseCursor,
     Command,
+    CountLabels,
     CountRecords,
     CreatePolicy,
     DeletePolicy,
+    DeleteProperty,
     DeleteRecords,
+    DescribeStore,
     EnsureIndexes,
     Execute,
+    ExplainQuery,
     FindPage,
+    FindProperties,
     FindRecords,
+    FindRelated,
+    FindRelationships,
+    FindRows,
     GetCapabilities,
     GetCoverage,
+    GetProperty,
     GetRecords,
     ImportRecords,
+    JoinRecords,
+    LinkRecords,
     ListPolicies,
+    ListValues,
     OpenCursor,
     PatchRecord,
     ReadCursor,
+    SaveGraph,
     SaveRecords,
     SearchVectors,
     UpdateRecords,
     UpsertVectors,
 )
+from .catalog import count_labels, delete_property, find_properties, get_property, list_values
 from .changing import delete_records, patch_record, update_records
 from .cursors import Cursors
+from .describing import describe_store
+from .explaining import explain_query
 from .file import Durability, StoreFile
 from .importing import import_records
+from .joining import join_records
 from .limits import TimeLimit
+from .linking import link_records, save_graph
+from .neighbours import find_related
 from .policies import create_policy, delete_policy, get_coverage, list_policies
 from .querying import count_records, find_page, find_records
 from .records import get_records
+from .relationships import find_relationships
 from .saving import save_records
 from .searching import Searcher
+from .select_rows import find_rows
 from .session import Session
+from .transactions import EmbeddedTransaction, Handler, Handlers
 from .vectors import upsert_vectors
 
 R = TypeVar("R")
-
-_Handler: TypeAlias = "Callable[[Session, Any], Any]"
 
 
 class EmbeddedBackend:
@@ -76,17 +95,12 @@ class EmbeddedBackend:
         time_limit: float | None = None,
     ) -> None:
         self._file = StoreFile(location, durability, busy_timeout)
-        self._cursors = Cursors(self._file)
+        self._cursors = Cursors(self._file, at_once=self._file.in_memory)
+        self._seconds = time_limit
         self._limit = TimeLimit(time_limit)
         self._session: Session | None = None
-        self._writes: dict[type[Command[Any]], _Handler] = _WRITES
-        self._reads: dict[type[Command[Any]], _Handler] = {
-            **_READS,
-            SearchVectors: Searcher().search,
-            OpenCursor: self._cursors.open,
-            ReadCursor: self._cursors.read,
-            CloseCursor: self._cursors.close,
-        }
+        self._writes = _WRITES
+        self._reads = _reads(self._cursors)
 
     def __repr__(self) -> str:
         return f"EmbeddedBackend({self._file.path!r})"
@@ -102,6 +116,8 @@ class EmbeddedBackend:
         if handler is None:
             raise CapabilityError(f"the embedded store has no {type(command).__name__}")
         with self._file.lock:
+            if writes or self._file.in_memory:
+                self._file.turns.wait()
             try:
                 session = self._ready()
                 if writes:
@@ -112,8 +128,33 @@ class EmbeddedBackend:
             except UnicodeEncodeError as error:
                 raise QueryError("a text holds a lone surrogate, which no stored text does") from error
 
+    def begin(self, seconds: float | None = None) -> EmbeddedTransaction:
+        """Begin a transaction, once those before it are over: others may read meanwhile, but not write.
+
+        In memory others wait altogether. `StoreBusy` after ``busy_timeout``.
+        """
+        in_memory = self._file.in_memory
+        limit = self._limit if in_memory else TimeLimit(self._seconds)  # one for each connection
+        reads = _reads(Cursors(self._file, at_once=True))
+        transaction = EmbeddedTransaction(self._file, self._writes, reads, limit, seconds)
+        if in_memory:
+            self._session = None  # on the same connection, what it knows may be changed now
+        return transaction
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a transaction is open, so that commands may have to wait."""
+        return self._file.turns.holder is not None
+
+    def end_transaction(self) -> None:
+        """Roll the open transaction back, if there is one."""
+        holder = self._file.turns.holder
+        if isinstance(holder, EmbeddedTransaction):
+            holder.close()
+
     def close(self) -> None:
-        """Close the file and every cursor; twice is no error."""
+        """Close the file and every cursor, and roll an open transaction back; twice is no error."""
+        self.end_transaction()
         with self._file.lock:
             self._cursors.close_all()
             self._session = None
@@ -126,7 +167,7 @@ class EmbeddedBackend:
             session = self._session = Session(connection)
         return session
 
-    def _within(self, session: Session, handler: _Handler, command: Command[R], begin: str) -> R:
+    def _within(self, session: Session, handler: Handler, command: Command[R], begin: str) -> R:
         run = session.run
         self._limit.begin(session.connection)
         try:
@@ -141,6 +182,17 @@ class EmbeddedBackend:
                 run("ROLLBACK")
             raise
         return answer
+
+
+def _reads(cursors: Cursors) -> Handlers:
+    """The commands that read, with what belongs to one connection."""
+    return {
+        **_READS,
+        SearchVectors: Searcher().search,
+        OpenCursor: cursors.open,
+        ReadCursor: cursors.read,
+        CloseCursor: cursors.close,
+    }
 
 
 def _ensure_indexes(session: Session, command: EnsureIndexes) -> None:
@@ -158,24 +210,37 @@ def _get_capabilities(session: Session, command: GetCapabilities) -> Capabilitie
 
 _CAPABILITIES = Capabilities(store="embedded", reads_vectors=True, versions=True, managed=False)
 
-_WRITES: dict[type[Command[Any]], _Handler] = {
+_WRITES: Handlers = {
     CreatePolicy: create_policy,
     DeletePolicy: delete_policy,
+    DeleteProperty: delete_property,
     DeleteRecords: delete_records,
     EnsureIndexes: _ensure_indexes,
     ImportRecords: import_records,
+    JoinRecords: join_records,
+    LinkRecords: link_records,
     PatchRecord: patch_record,
+    SaveGraph: save_graph,
     SaveRecords: save_records,
     UpdateRecords: update_records,
     UpsertVectors: upsert_vectors,
 }
 
-_READS: dict[type[Command[Any]], _Handler] = {
+_READS: Handlers = {
+    CountLabels: count_labels,
     CountRecords: count_records,
+    DescribeStore: describe_store,
+    ExplainQuery: explain_query,
     FindPage: find_page,
+    FindProperties: find_properties,
     FindRecords: find_records,
+    FindRelated: find_related,
+    FindRelationships: find_relationships,
+    FindRows: find_rows,
     GetCapabilities: _get_capabilities,
     GetCoverage: get_coverage,
+    GetProperty: get_property,
     GetRecords: get_records,
     ListPolicies: list_policies,
+    ListValues: list_values,
 }

@@ -25,11 +25,13 @@ class Cursors:
 
     On a file each has a connection with an open read transaction: writers are
     not held up, and nothing is read before it is asked for. A database in
-    memory has one connection only, so there the rows are read at once.
+    memory has one connection only, and what a transaction has written no other
+    one sees: there the rows are read at once (``at_once``).
     """
 
-    def __init__(self, file: StoreFile) -> None:
+    def __init__(self, file: StoreFile, *, at_once: bool) -> None:
         self._file = file
+        self._at_once = at_once
         self._open: dict[str, _Cursor] = {}
         watch(self)
 
@@ -39,7 +41,7 @@ class Cursors:
 
     def open(self, session: Session, command: OpenCursor) -> str:
         name = new_id()
-        if self._file.in_memory:
+        if self._at_once:
             self._open[name] = _Cursor(None, iter(list(found_rows(session, command.query))))
         else:
             self._open[name] = _open_on(self._file.reader(), command.query)

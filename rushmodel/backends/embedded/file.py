@@ -14,6 +14,7 @@ from ...errors import ConfigurationError, StoreBusy, StoreClosed, StoreError
 from .format import check_marks, check_place, create, has_store, pragma
 from .functions import register
 from .places import Identity, identity, open_files, watch
+from .turns import Turns
 
 Durability: TypeAlias = Literal["full", "normal"]
 
@@ -28,7 +29,8 @@ _SQLITE_BUSY = 5
 class StoreFile:
     """One database, in a file or in memory, and the connection that reads and writes it.
 
-    Whoever uses the connection holds `lock` until the transaction has ended.
+    Whoever uses the connection holds `lock` until its command is done, and writes with it (in memory:
+    uses it at all) while no transaction has the store (`turns`).
     """
 
     def __init__(self, location: str | os.PathLike[str], durability: Durability, busy_timeout: float) -> None:
@@ -38,6 +40,7 @@ class StoreFile:
         self.lock = threading.RLock()
         self._durability = durability
         self._busy_timeout = busy_timeout
+        self.turns = Turns(self.lock, self.path, busy_timeout)
         self._process = os.getpid()
         self._closed = False
         self._connection: sqlite3.Connection | None = None
@@ -68,6 +71,22 @@ class StoreFile:
             connection.close()
             raise
         return connection
+
+    def writer(self) -> sqlite3.Connection:
+        """One more connection to the file, for a transaction, which ends it by `release`.
+
+        Unlike the others it stays open over a fork (`open_files`), and remains the parent's.
+        """
+        if self._closed:
+            raise StoreClosed(f"{self.path} was closed", path=self.path)
+        connection = self._connect()
+        _writers[id(connection)] = connection
+        return connection
+
+    def release(self, connection: sqlite3.Connection) -> None:
+        """Close a connection that `writer` gave."""
+        del _writers[id(connection)]
+        self._release(connection)
 
     def check_still_there(self) -> None:
         """Refuse to write into a file that was removed or replaced since: nobody would find it again."""
@@ -115,6 +134,7 @@ class StoreFile:
             return connection
         with open_files.lock:
             known = self._find()
+            open_files.check_own(identity(self.path), self.path)
             connection = self._open("rw" if known else "rwc")
             place = identity(self.path)
             if place is None:
@@ -205,6 +225,10 @@ class StoreFile:
 
 _inherited: list[sqlite3.Connection] = []
 """Connections of a parent process, kept so that they are never finalised here."""
+
+
+_writers: dict[int, sqlite3.Connection] = {}
+"""Connections of open transactions: a forked child must not finalise those of its parent either."""
 
 
 _WAL_PAGES = 4000

@@ -26,7 +26,8 @@ from .leaves import Leaf, absent, present
 from .operands import is_list, is_object, listed, text, unknown, wrong
 from .operators import COMPARISONS, IDENTITY, LOGICAL, Kind, kind_by_keys, kind_of
 from .questions import read_question
-from .scopes import Graph, Scope, Totals
+from .relations import Relation
+from .scopes import NOWHERE, Graph, Scope, Totals
 from .terms import ALWAYS, DEEPEST, NEVER, Sense, Term, combined, negated, parity
 
 MOST_LEVELS: Final = 64
@@ -78,6 +79,12 @@ def compile_where(where: Where, scope: Scope, graph: Graph) -> Filter:
             " times, inside another one nine times, and so on): split the query"
         )
     return Filter(term.sql, term.params)
+
+
+def compile_relationships(relation: Relation, place: str, number: int, graph: Graph) -> Term | None:
+    """The table ``e<number>`` of the relationships that count, for a WITH; None if there can be none."""
+    compiler = _Compiler(NOWHERE, graph, Totals(), None)
+    return compiler.across.edges(number, relation, f"{place}.$relation.where", 0)
 
 
 # -- reading the document ---------------------------------------------------------

@@ -17,7 +17,8 @@ import orjson
 
 from ...wire.proptypes import looks_like_datetime, value_type
 from .moments import EARLIEST, LATEST, list_keys, moment_key
-from .values import Cell, pack
+from .select_buckets import bucket_start
+from .values import LARGEST_INTEGER, Cell, pack
 
 
 def register(connection: sqlite3.Connection) -> None:
@@ -33,6 +34,8 @@ def register(connection: sqlite3.Connection) -> None:
         "rush_earliest": (3, _earliest),
         "rush_any_moment": (4, _any_moment),
         "rush_cell": (2, _cell),
+        "rush_bucket": (5, _bucket),
+        "rush_like": (1, _like),
         **{f"rush_any_{name}": (2, function) for name, function in _ANY.items()},
     }
     for name, (arguments, function) in functions.items():
@@ -86,6 +89,24 @@ def _cell(data: str | None, name: str) -> Cell | None:
     """A property of a relationship, as a column would hold it: ``edges.data`` is one JSON object."""
     value = None if data is None else orjson.loads(data).get(name)
     return None if value is None else pack(value)
+
+
+def _bucket(text: object, texts: str | None, name_id: int, unit: str, size: int) -> int | None:
+    if not isinstance(text, bytes) or _is_listed(texts, name_id):
+        return None
+    return bucket_start(text.decode(), unit, size)
+
+
+def _like(cell: Cell | None) -> Cell | None:
+    """The same cell for lists that are equal: JSON writes 1 and 1.0 differently."""
+    if not _is_list_cell(cell) or (b"." not in cell and b"e" not in cell):
+        return cell
+    elements = orjson.loads(cell)
+    if not isinstance(elements[0], (int, float)) or isinstance(elements[0], bool):
+        return cell
+    return orjson.dumps(
+        [int(each) if abs(each) <= LARGEST_INTEGER and each == int(each) else each for each in elements]
+    )
 
 
 def _list_type(cell: object, texts: str | None, name_id: int) -> str | None:

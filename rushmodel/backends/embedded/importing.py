@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from ...errors import MultipleFound, PropertyError, QueryError, RushModelError
 from ...port import ImportRecords, ImportRow, StoredRecord
+from .edges import check_type, intern_type
 from .inline import put_inline
-from .names import check_label
 from .records import Projection, read_rows
 from .rows import change_rows, insert_record, pack_cells
 
@@ -21,13 +21,13 @@ def import_records(session: Session, command: ImportRecords) -> list[StoredRecor
 
     An error tells by ``index`` which row it is about.
     """
-    check_label(command.relationship)
+    check_type(command.relationship)
     places: list[list[int]] = []
     for index, row in enumerate(command.rows):
         try:
             places.append(_import_row(session, command, row))
             if row.parent is not None:
-                _relate(session, command, index, row.parent, places)
+                _relate(session, command.relationship, index, row.parent, places)
         except RushModelError as error:
             error.__dict__["index"] = index
             raise
@@ -75,12 +75,10 @@ def _matches(
     return session.execute(f"SELECT t.row, t.texts FROM {table.sql} t WHERE {condition}", cells).fetchall()
 
 
-def _relate(
-    session: Session, command: ImportRecords, index: int, parent: int, places: list[list[int]]
-) -> None:
+def _relate(session: Session, type: str, index: int, parent: int, places: list[list[int]]) -> None:
     if not 0 <= parent < index:
         raise QueryError(f"the parent of row {index} is an earlier row, not row {parent}")
-    kind = session.names.intern(command.relationship)
+    kind = intern_type(session, type)
     # A relationship that is there already keeps its properties: an import gives none.
     session.connection.executemany(
         "INSERT OR IGNORE INTO edges (source, target, type) VALUES (?, ?, ?)",

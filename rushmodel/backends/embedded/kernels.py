@@ -14,8 +14,12 @@ import numpy.typing as npt
 Int8: TypeAlias = "npt.NDArray[np.int8]"
 Float64: TypeAlias = "npt.NDArray[np.float64]"
 
-Dots: TypeAlias = Callable[[Int8, Int8], Float64]
-"""The dot products, exact whole numbers, of one row of codes, (dims,), with each of many, (n, dims)."""
+Dots: TypeAlias = Callable[[Int8, Int8, Float64], None]
+"""Writes the dot products, exact whole numbers, of one row of codes, (dims,), with each of many,
+(n, dims), to (n,)."""
+
+Products: TypeAlias = "Callable[[Int8], Callable[[Int8], npt.NDArray[np.int32]]]"
+"""Of m rows of codes, (m, dims): the function that gives their dot products with n others, (n, m)."""
 
 
 @cache
@@ -41,17 +45,43 @@ def int8_dots() -> Dots | None:
         return None
     cdist: Callable[..., Any] = numkong.cdist
 
-    def dots(code: Int8, codes: Int8) -> Float64:
-        found = np.empty((1, len(codes)), dtype=np.float64)
+    def dots(code: Int8, codes: Int8, out: Float64) -> None:
         if len(codes):
-            cdist(code[np.newaxis], codes, metric="dot", out=found, out_dtype="float64")
-        return found[0]
+            cdist(code[np.newaxis], codes, metric="dot", out=out[np.newaxis], out_dtype="float64")
 
-    return dots if _is_right(dots) else None
+    return dots if _is_right(lambda code, codes: _alone(dots, code, codes)) else None
 
 
-def _is_right(dots: Dots) -> bool:
-    """Whether the kernel is exact where sums are largest, and for lengths that fill no register."""
+@cache
+def int8_products() -> Products | None:
+    """The kernel for several rows at once; None where there is none."""
+    if int8_dots() is None:
+        return None
+    import numkong
+
+    pack: Callable[..., Any] = numkong.dots_pack
+    packed: Callable[..., Any] = numkong.dots_packed
+
+    def products(codes: Int8) -> Callable[[Int8], npt.NDArray[np.int32]]:
+        made = pack(codes, dtype="int8")
+
+        def multiply(rows: Int8) -> npt.NDArray[np.int32]:
+            found: npt.NDArray[np.int32] = np.asarray(packed(rows, made))
+            return found
+
+        return multiply
+
+    return products if _is_right(lambda code, codes: products(codes)(code[np.newaxis])[0]) else None
+
+
+def _alone(dots: Dots, code: Int8, codes: Int8) -> Float64:
+    found = np.empty(len(codes))
+    dots(code, codes, found)
+    return found
+
+
+def _is_right(dots: Callable[[Int8, Int8], npt.NDArray[Any]]) -> bool:
+    """Whether a kernel is exact where sums are largest, and for lengths that fill no register."""
     for dims in (_LONGEST, 131, 1):
         codes = np.full((3, dims), 127, dtype=np.int8)
         codes[1] = -127

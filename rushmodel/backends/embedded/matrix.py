@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import VectorError
 from ...port import Float32, Similarity
-from .kernels import int8_dots
+from .kernels import Int8, int8_dots, int8_products
 from .quantised import LARGEST, SMALLEST, Quantised
 from .rowplaces import NOWHERE, Places, RowPlaces, Rows
 
 _Float64: TypeAlias = npt.NDArray[np.float64]
+Sums: TypeAlias = "npt.NDArray[np.uint64]"
+
+Pause: TypeAlias = Callable[[], object]
+"""Called every few milliseconds of a search; what it raises ends the search."""
+
+
+class Parts(NamedTuple):
+    """What a matrix consists of, each with as many rows: what a sidecar keeps."""
+
+    rows: Rows
+    squares: _Float64
+    sums: Sums  # of the vectors' bytes, by which each is checked before it counts
+    scales: _Float64
+    apart: _Float64
+    lengths: _Float64
+    codes: Int8
+    vectors: Float32
+
+
+class DamagedVectors(Exception):
+    """Vectors that a matrix was opened with are not what their sums say: it is worth nothing."""
 
 
 class VectorMatrix:
@@ -34,6 +56,53 @@ class VectorMatrix:
         self._rows: Rows = np.empty(0, dtype=np.int64)
         self._places = RowPlaces()
         self._quantised: Quantised | None = None
+        self._sums: Sums | None = None
+        self._unproven: npt.NDArray[np.bool_] | None = None
+
+    @classmethod
+    def opened(cls, dims: int, similarity: Similarity, parts: Parts, count: int) -> VectorMatrix:
+        """A matrix of the first ``count`` rows of these parts, which it may write to from now on.
+
+        The vectors are checked against their sums when they are first used: then `DamagedVectors`.
+        """
+        matrix = cls(dims, similarity)
+        matrix._count = count
+        matrix._rows, matrix._squares, matrix._vectors = parts.rows, parts.squares, parts.vectors
+        matrix._places.put(parts.rows[:count], np.arange(count))
+        matrix._quantised = Quantised(dims, similarity, int8_dots())
+        matrix._quantised.take(parts.codes, parts.scales, parts.apart, parts.lengths)
+        matrix._sums = parts.sums
+        matrix._unproven = np.ones(len(parts.rows), dtype=np.bool_)
+        return matrix
+
+    def parts(self) -> Parts:
+        """What it holds, all of it checked; views, good until the next `put` or `drop`."""
+        self._prove_all()
+        if self._quantised is None:
+            self._quantise()
+        assert self._quantised is not None
+        held = self._count
+        codes, scales, apart, lengths = self._quantised.parts()
+        vectors = self._vectors[:held]
+        sums = np.empty(held, dtype=np.uint64)
+        step = _chunk(self.dims)
+        for start in range(0, held, step):
+            sums[start : start + step] = _row_sums(vectors[start : start + step])
+        return Parts(
+            self._rows[:held],
+            self._squares[:held],
+            sums,
+            scales[:held],
+            apart[:held],
+            lengths[:held],
+            codes[:held],
+            vectors,
+        )
+
+    def reserve(self, count: int) -> None:
+        """Make room for ``count`` rows in all, so that they are put without moving the others."""
+        if count > len(self._rows):
+            self._move_to(count)
 
     def __len__(self) -> int:
         return self._count
@@ -67,6 +136,8 @@ class VectorMatrix:
         self._vectors[places] = vectors
         self._squares[places] = squares
         self._rows[places] = rows
+        if self._unproven is not None:
+            self._unproven[places] = False
         if self._quantised is not None:
             self._quantised.put(places, vectors, np.sqrt(squares))
         if added:
@@ -89,18 +160,28 @@ class VectorMatrix:
         self._vectors[holes] = self._vectors[movers]
         self._squares[holes] = self._squares[movers]
         self._rows[holes] = self._rows[movers]
+        if self._unproven is not None and self._sums is not None:
+            self._unproven[holes] = self._unproven[movers]
+            self._sums[holes] = self._sums[movers]
         if self._quantised is not None:
             self._quantised.move(holes, movers)
         self._places.put(self._rows[holes], holes)
         self._count = count
 
     def nearest(
-        self, query: Float32, k: int, *, among: Rows | None = None, without: int | None = None
+        self,
+        query: Float32,
+        k: int,
+        *,
+        among: Rows | None = None,
+        without: int | None = None,
+        pause: Pause | None = None,
     ) -> list[tuple[int, float]]:
         """The ``k`` best (row, score), best first, equal scores by ascending row; exactly those (R10).
 
         The score is (1 + cos) / 2 or 1 / (1 + d^2), in float64. ``among`` holds the rows
         that survived a filter, in any order, those not held included; ``without`` is a row to leave out.
+        ``pause`` is called between the blocks of a scan. Threads may search at the same time.
 
         Of many rows a scan in eight bits finds the few that can be among the nearest, as `quantised`
         proves; where these are still many, or rows were few, float32 does the same:
@@ -127,13 +208,65 @@ class VectorMatrix:
         Raises:
             VectorError: The query has another length, is not finite, or is zero under cosine.
         """
+        wide, square = self._checked(query)
+        searched = None if among is None else self._found(among)
+        return self._nearest(query, wide, square, k, searched, without, pause or _go_on, None)
+
+    def nearest_many(
+        self,
+        queries: Float32,
+        k: int,
+        *,
+        among: Rows | None = None,
+        pause: Pause | None = None,
+    ) -> list[list[tuple[int, float]]]:
+        """As `nearest`, for each of ``queries``, (m, dims), in turn.
+
+        Where many rows are searched, each block of codes is multiplied with dozens of queries at once.
+        """
+        pause = pause or _go_on
+        checked = [self._checked(query) for query in queries]
+        searched = None if among is None else self._found(among)
+        total = self._count if searched is None else len(searched)
+        products = int8_products()
+        quantised = None
+        if products is not None and len(queries) > 1 and 0 < k < total and total * self.dims >= _WORTH_IT:
+            quantised = self._in_eight_bits()
+        found: list[list[tuple[int, float]]] = []
+        together = max(1, min(_TOGETHER, _TOGETHER_BYTES // (8 * max(1, total))))
+        for start in range(0, len(queries), together):
+            group = checked[start : start + together]
+            dots: _Float64 | None = None
+            if quantised is not None and products is not None:
+                dots = quantised.dots_of(group, searched, self._count, products, pause)
+            for i, (wide, square) in enumerate(group):
+                query = queries[start + i]
+                own = None if dots is None else dots[i]
+                found.append(self._nearest(query, wide, square, k, searched, None, pause, own))
+        return found
+
+    def _checked(self, query: Float32) -> tuple[_Float64, float]:
+        """A query in float64, and its squared norm; `VectorError`."""
         wide = query.astype(np.float64)
         if wide.shape != (self.dims,):
             raise VectorError(f"expected a vector of {self.dims} numbers, got shape {wide.shape}")
         square = float(_dots(query[np.newaxis], None)[0])
         if not np.isfinite(square) or (self.similarity == "cosine" and square == 0.0):
             raise VectorError("the query vector is zero or not finite")
-        searched = None if among is None else self._found(among)
+        return wide, square
+
+    def _nearest(
+        self,
+        query: Float32,
+        wide: _Float64,
+        square: float,
+        k: int,
+        searched: Places | None,
+        without: int | None,
+        pause: Pause,
+        dots: _Float64 | None,
+    ) -> list[tuple[int, float]]:
+        """``dots`` are those of the query's codes with the rows', if they are known already."""
         total = self._count if searched is None else len(searched)
         # One more, so that the row left out takes nobody's place.
         left_out = without is not None and self._places.find(np.array([without]))[0] != NOWHERE
@@ -141,10 +274,10 @@ class VectorMatrix:
         if k <= 0 or wanted <= 0:
             return []
         if wanted < total:
-            places = self._close(query, wide, square, searched, wanted)
+            places = self._close(query, wide, square, searched, wanted, pause, dots)
         else:
             places = np.arange(total) if searched is None else searched
-        scores = self._scores(places, wide, square)
+        scores = self._scores(places, wide, square, pause)
         best = _best(scores, self._rows[places], wanted)
         return [hit for hit in best if hit[0] != without][:k]
 
@@ -153,7 +286,9 @@ class VectorMatrix:
         capacity = len(self._rows)
         if count <= capacity:
             return
-        capacity = max(count, capacity + capacity // 2)
+        self._move_to(max(count, capacity + capacity // 2))
+
+    def _move_to(self, capacity: int) -> None:
         vectors = np.empty((capacity, self.dims), dtype=np.float32)
         squares = np.empty(capacity, dtype=np.float64)
         rows = np.empty(capacity, dtype=np.int64)
@@ -164,6 +299,28 @@ class VectorMatrix:
         self._vectors, self._squares, self._rows = vectors, squares, rows
         if self._quantised is not None:
             self._quantised.reserve(capacity, held)
+        if self._unproven is not None and self._sums is not None:
+            unproven, sums = np.zeros(capacity, dtype=np.bool_), np.zeros(capacity, dtype=np.uint64)
+            unproven[:held], sums[:held] = self._unproven[:held], self._sums[:held]
+            self._unproven, self._sums = unproven, sums
+
+    def _prove_all(self) -> None:
+        """Check every vector that has not been checked yet; `DamagedVectors`."""
+        if self._unproven is not None:
+            self._prove(np.flatnonzero(self._unproven[: self._count]))
+            self._unproven = self._sums = None
+
+    def _prove(self, places: Places) -> None:
+        unproven, sums = self._unproven, self._sums
+        if unproven is None or sums is None:
+            return
+        places = places[unproven[places]]
+        step = _chunk(self.dims)
+        for start in range(0, len(places), step):
+            chosen = places[start : start + step]
+            if not np.array_equal(_row_sums(self._vectors[chosen]), sums[chosen]):
+                raise DamagedVectors
+        unproven[places] = False
 
     def _found(self, rows: Rows) -> Places:
         """Where those of the rows that are held lie, ascending, each once."""
@@ -173,36 +330,47 @@ class VectorMatrix:
         return np.flatnonzero(held)
 
     def _close(
-        self, query: Float32, wide: _Float64, square: float, places: Places | None, wanted: int
+        self,
+        query: Float32,
+        wide: _Float64,
+        square: float,
+        places: Places | None,
+        wanted: int,
+        pause: Pause,
+        dots: _Float64 | None,
     ) -> Places:
         """Those of the rows at ``places`` (None: all) that can be among the ``wanted`` best."""
         count = self._count if places is None else len(places)
         quantised = self._in_eight_bits() if count * self.dims >= _WORTH_IT else None
         if quantised is not None:
             squares = self._squares[: self._count] if places is None else self._squares[places]
-            value, error = quantised.bounds(wide, square, squares, places, self._count)
+            value, error = quantised.bounds(wide, square, squares, places, self._count, pause, dots)
             close = _reaching(value, error, wanted)
             places = close if places is None else places[close]
             if len(places) <= max(_FEW, 4 * wanted):
                 return places
-        value, error = self._bounds(query, wide, square, places)
+        value, error = self._bounds(query, wide, square, places, pause)
         close = _reaching(value, error, wanted)
         return close if places is None else places[close]
 
     def _in_eight_bits(self) -> Quantised | None:
         """The vectors in eight bits, made now if they were not; None where there is no fast kernel."""
+        if int8_dots() is None:
+            return None
         if self._quantised is None:
-            dots = int8_dots()
-            if dots is None:
-                return None
-            self._quantised = Quantised(self.dims, self.similarity, dots)
-            self._quantised.reserve(len(self._rows), 0)
-            places = np.arange(self._count)
-            self._quantised.put(places, self._vectors[: self._count], np.sqrt(self._squares[: self._count]))
+            self._quantise()
         return self._quantised
 
+    def _quantise(self) -> None:
+        made = Quantised(self.dims, self.similarity, int8_dots())
+        made.reserve(len(self._rows), 0)
+        places = np.arange(self._count)
+        made.put(places, self._vectors[: self._count], np.sqrt(self._squares[: self._count]))
+        # Only when it is whole: another thread may be searching, and make its own.
+        self._quantised = made
+
     def _bounds(
-        self, query: Float32, wide: _Float64, square: float, places: Places | None
+        self, query: Float32, wide: _Float64, square: float, places: Places | None, pause: Pause
     ) -> tuple[_Float64, _Float64]:
         """Cosine, or -d^2, of the rows at ``places`` (None: all), and how far it may be off."""
         squares = self._squares[: self._count] if places is None else self._squares[places]
@@ -211,12 +379,12 @@ class VectorMatrix:
         value: _Float64
         error: _Float64
         if self.similarity == "cosine":
-            dots = self._dots32((wide / norm).astype(np.float32), places)
+            dots = self._dots32((wide / norm).astype(np.float32), places, pause)
             out = (norms < SMALLEST) | (norms > LARGEST)
             value = dots / norms
             error = np.full(len(value), _gamma(self.dims + 8))
         else:
-            dots = self._dots32(query, places)
+            dots = self._dots32(query, places, pause)
             out = norms > LARGEST / max(norm, 1.0)
             value = 2.0 * dots.astype(np.float64) - (squares + square)
             error = 2.0 * _gamma(self.dims + 8) * norm * norms
@@ -225,24 +393,34 @@ class VectorMatrix:
             value[out], error[out] = 0.0, np.inf
         return value, error
 
-    def _dots32(self, query: Float32, places: Places | None) -> Float32:
+    def _dots32(self, query: Float32, places: Places | None, pause: Pause) -> Float32:
         """The float32 dot product with each row at ``places``: gathered in chunks, or all and then chosen."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if places is None or len(places) > self._count * _GATHERED:
-                dots: Float32 = self._vectors[: self._count] @ query
+                self._prove_all()
+                dots = np.empty(self._count, dtype=np.float32)
+                step = max(1, _SCANNED // self.dims)
+                for start in range(0, self._count, step):
+                    pause()
+                    block = slice(start, min(start + step, self._count))
+                    np.dot(self._vectors[block], query, out=dots[block])
                 return dots if places is None else dots[places]
+            self._prove(places)
             dots = np.empty(len(places), dtype=np.float32)
             step = _chunk(self.dims)
             for start in range(0, len(places), step):
+                pause()
                 chosen = places[start : start + step]
                 dots[start : start + step] = self._vectors[chosen] @ query
             return dots
 
-    def _scores(self, places: Places, wide: _Float64, square: float) -> _Float64:
+    def _scores(self, places: Places, wide: _Float64, square: float, pause: Pause) -> _Float64:
         """The scores (R10) of the rows at ``places``, in float64."""
+        self._prove(places)
         scores = np.empty(len(places), dtype=np.float64)
         step = _chunk(self.dims)
         for start in range(0, len(places), step):
+            pause()
             chosen = places[start : start + step]
             vectors = self._vectors[chosen]
             if self.similarity == "cosine":
@@ -261,6 +439,28 @@ _FEW: Final = 2000
 """Rows that are scored in float64 as they are; of more, float32 finds those that can be meant."""
 
 _GATHERED: Final = 0.2  # of all rows: up to here picking them out is faster than scanning past the others
+
+
+_SCANNED: Final = 2**24
+"""Numbers that float32 scans without looking at the clock: some 8 ms."""
+
+_TOGETHER: Final = 64
+_TOGETHER_BYTES: Final = 2**26
+"""Queries that are multiplied at once, and what their products may take."""
+
+
+def _go_on() -> None:
+    """The pause of a search that nobody ends."""
+
+
+def _row_sums(vectors: Float32) -> Sums:
+    """The sum of each row's bytes, eight (or four) at a time, modulo 2^64."""
+    whole = np.ascontiguousarray(vectors)
+    if whole.shape[1] % 2:
+        sums: Sums = whole.view(np.uint32).sum(axis=1, dtype=np.uint64)
+    else:
+        sums = whole.view(np.uint64).sum(axis=1)
+    return sums
 
 
 def _gamma(terms: int) -> float:

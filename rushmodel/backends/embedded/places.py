@@ -9,7 +9,8 @@ apart. They belong to a process and a file, not to a descriptor:
   connection of this process is open on it (`OpenFiles`).
 - a forked child inherits SQLite's belief that the locks are held, but not the
   locks: its commits go the same way when the parent leaves. So before a fork
-  every store closes its connection, and both processes open new ones (`watch`).
+  every store closes its connection, and both processes open new ones (`watch`). That of an open
+  transaction cannot be closed: it goes on in the parent, and the child may not open the file.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import threading
 from itertools import count
 from typing import Protocol, TypeAlias
 from weakref import WeakValueDictionary
+
+from ...errors import StoreError
 
 Identity: TypeAlias = "tuple[int, int]"
 """Device and inode."""
@@ -40,6 +43,21 @@ class OpenFiles:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self._counts: dict[Identity, int] = {}
+        self._inherited: set[Identity] = set()
+
+    def enter_child(self) -> None:
+        """This process is a fork: what is open still is the parent's."""
+        self._inherited |= self._counts.keys()
+        self._counts.clear()
+
+    def check_own(self, place: Identity | None, path: str) -> None:
+        """Refuse a file on which this process has inherited a connection, and so wrong ideas of locks."""
+        if place in self._inherited:
+            raise StoreError(
+                f"{path} cannot be used in this process: it was forked while a transaction was open on the "
+                "file. Fork before or after, or start processes by 'spawn'",
+                path=path,
+            )
 
     def __contains__(self, place: Identity | None) -> bool:
         return place in self._counts
@@ -94,9 +112,16 @@ def _before_fork() -> None:
         owner.lock.acquire()
     for owner in _held:
         owner.suspend()
+    open_files.lock.acquire()
+
+
+def _after_fork_in_child() -> None:
+    open_files.enter_child()
+    _after_fork()
 
 
 def _after_fork() -> None:
+    open_files.lock.release()
     for owner in _held:
         owner.lock.release()
     _held.clear()
@@ -122,4 +147,4 @@ atexit.register(_at_exit)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

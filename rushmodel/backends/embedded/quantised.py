@@ -25,12 +25,13 @@ infinite error.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 
 from ...port import Float32, Similarity
-from .kernels import Dots, Float64, Int8
+from .kernels import Dots, Float64, Int8, Products
 from .rowplaces import Places
 
 _SLACK: Final = 2.0**-32
@@ -45,7 +46,8 @@ class Quantised:
     For cosine these are about the row's direction, x / |x|; for euclidean about x.
     """
 
-    def __init__(self, dims: int, similarity: Similarity, dots: Dots) -> None:
+    def __init__(self, dims: int, similarity: Similarity, dots: Dots | None) -> None:
+        """``dots`` None: the rows are kept, but `bounds` may not be asked."""
         self._dims = dims
         self._cosine = similarity == "cosine"
         self._dots = dots
@@ -64,6 +66,14 @@ class Quantised:
             grown[:held] = getattr(self, name)[:held]
             setattr(self, name, grown)
 
+    def take(self, codes: Int8, scales: Float64, apart: Float64, lengths: Float64) -> None:
+        """Hold these rows, which `parts` gave of another one."""
+        self._codes, self._scales, self._apart, self._lengths = codes, scales, apart, lengths
+
+    def parts(self) -> tuple[Int8, Float64, Float64, Float64]:
+        """Codes, scales, |x - x'| and |x'|, (capacity, ...)."""
+        return self._codes, self._scales, self._apart, self._lengths
+
     def put(self, places: Places, vectors: Float32, norms: Float64) -> None:
         """Keep vectors, (n, dims), at these places; ``norms`` are theirs."""
         step = max(1, 262_144 // self._dims)
@@ -77,16 +87,24 @@ class Quantised:
             array[holes] = array[movers]
 
     def bounds(
-        self, query: Float64, square: float, squares: Float64, places: Places | None, count: int
+        self,
+        query: Float64,
+        square: float,
+        squares: Float64,
+        places: Places | None,
+        count: int,
+        pause: Callable[[], object],
+        dots: Float64 | None = None,
     ) -> tuple[Float64, Float64]:
         """Cosine, or -d^2, of the rows at ``places`` (None: the first ``count``), and how far it may be off.
 
         ``query`` is (dims,) float64, ``square`` its squared norm, ``squares`` those of the rows.
+        ``dots`` is the query's row of `dots_of`, which is used up, if that was asked for several queries.
         """
         norm = float(np.sqrt(square))
-        code, scale, apart, _ = _quantised((query / norm if self._cosine else query)[np.newaxis])
+        code, scale, apart, _ = self._code(query[np.newaxis], norm)
         every: Places | slice = slice(count) if places is None else places
-        value = self._scan(code[0], places, count)
+        value = self._scan(code[0], places, count, pause) if dots is None else dots
         value *= self._scales[every]
         value *= scale[0]
         error = self._lengths[every] * (apart[0] * (1.0 + _SLACK))
@@ -97,22 +115,53 @@ class Quantised:
         value *= 2.0
         value -= squares
         value -= square
-        error += self._apart[every] * norm
+        error += self._apart[every] * max(norm, SMALLEST)  # not 0, of which infinity makes no number
         error *= 2.0
         error += (1.0 + square + squares) * _SLACK
         if not SMALLEST <= norm <= LARGEST and norm:
             error[:] = np.inf
         return value, error
 
-    def _scan(self, code: Int8, places: Places | None, count: int) -> Float64:
-        """The dot products of codes, gathered in chunks where rows are chosen."""
-        if places is None:
-            return self._dots(code, self._codes[:count])
-        found = np.empty(len(places))
+    def dots_of(
+        self,
+        queries: Sequence[tuple[Float64, float]],
+        places: Places | None,
+        count: int,
+        products: Products,
+        pause: Callable[[], object],
+    ) -> Float64:
+        """The dot products, (m, n), of the codes of m queries with those of the rows, in one pass.
+
+        The queries come with their squared norms: the ones that `bounds` will be given.
+        """
+        codes = [self._code(query[np.newaxis], float(np.sqrt(square)))[0][0] for query, square in queries]
+        multiply = products(np.array(codes))
+        rows = count if places is None else len(places)
+        found = np.empty((len(codes), rows))
         step = max(1, _CHUNK // self._dims)
-        for start in range(0, len(places), step):
-            chosen = places[start : start + step]
-            found[start : start + step] = self._dots(code, self._codes.take(chosen, axis=0))
+        for start in range(0, rows, step):
+            pause()
+            block = slice(start, min(start + step, rows))
+            held = self._codes[block] if places is None else self._codes.take(places[block], axis=0)
+            found[:, block] = multiply(held).T
+        return found
+
+    def _code(self, query: Float64, norm: float) -> tuple[Int8, Float64, Float64, Float64]:
+        return _quantised(query / norm if self._cosine else query)
+
+    def _scan(
+        self, code: Int8, places: Places | None, count: int, pause: Callable[[], object]
+    ) -> Float64:
+        """The dot products of codes, in blocks, gathered where rows are chosen."""
+        assert self._dots is not None
+        rows = count if places is None else len(places)
+        found = np.empty(rows)
+        step = max(1, (_SCANNED if places is None else _CHUNK) // self._dims)
+        for start in range(0, rows, step):
+            pause()
+            block = slice(start, min(start + step, rows))
+            held = self._codes[block] if places is None else self._codes.take(places[block], axis=0)
+            self._dots(code, held, found[block])
         return found
 
     def _put(self, places: Places, vectors: Float32, norms: Float64) -> None:
@@ -134,6 +183,9 @@ class Quantised:
 
 _CHUNK: Final = 1_048_576
 """Bytes of codes that are gathered at a time: they stay in the processor's cache."""
+
+_SCANNED: Final = 2**26
+"""Bytes of codes that are scanned without looking at the clock: some 3 ms."""
 
 
 def _quantised(wide: Float64) -> tuple[Int8, Float64, Float64, Float64]:

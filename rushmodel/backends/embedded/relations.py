@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from ...errors import QueryError
+from ...port import DEFAULT_RELATIONSHIP_NAMES
 from .operands import integer, is_object, listed, text, wrong
 
 Direction: TypeAlias = Literal["in", "out"]
@@ -34,9 +35,12 @@ class Relation(NamedTuple):
     @property
     def types(self) -> tuple[str, ...]:
         """The names under which such relationships are stored; the type of imports has two (R19)."""
-        if self.type is None:
-            return ()
-        return _DEFAULT_TYPES if self.type in _DEFAULT_TYPES else (self.type,)
+        return () if self.type is None else stored_types(self.type)
+
+
+def stored_types(type: str) -> tuple[str, ...]:
+    """The names under which relationships of a type may be stored."""
+    return DEFAULT_RELATIONSHIP_NAMES if type in DEFAULT_RELATIONSHIP_NAMES else (type,)
 
 
 def read_relation(value: object, place: str) -> Relation:
@@ -99,5 +103,4 @@ def _type(value: object, place: str) -> str:
 
 
 _KEYS = ("type", "direction", "hops", "where")
-_DEFAULT_TYPES = ("__RUSHDB__RELATION__DEFAULT__", "RUSHDB_DEFAULT_RELATION")
 _ALIAS = re.compile(r"\$[^\s$.]+").fullmatch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import ConflictError, MultipleFound, PolicyMissing, PropertyError, RecordGone, RushModelError
@@ -27,13 +29,15 @@ class _Found(NamedTuple):
 
 
 def save_records(session: Session, command: SaveRecords) -> list[Written]:
-    """All of the writes or none; an error tells by ``index`` which one it is about."""
-    answers: list[Written] = []
-    table = session.names.table(command.label)
-    for index, write in enumerate(command.writes):
+    return write_records(session, zip(repeat(command.label), command.writes, strict=False))
+
+
+def write_records(session: Session, writes: Iterable[tuple[str, RecordWrite]]) -> list[Written]:
+    """All of the writes or none, each to its label; an error tells by ``index`` which one it is about."""
+    names, answers = session.names, list[Written]()
+    for index, (label, write) in enumerate(writes):
         try:
-            if table is None:
-                table = session.names.create_table(command.label, write.data)
+            table = names.table(label) or names.create_table(label, write.data)
             answers.append(_save(session, table, write))
         except RushModelError as error:
             error.__dict__["index"] = index

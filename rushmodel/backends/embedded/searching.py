@@ -192,11 +192,9 @@ def _row_of(session: Session, record_id: str | None) -> int | None:
 
 def _among(session: Session, table: Table, command: SearchVectors) -> npt.NDArray[np.int64] | None:
     """The rows that the condition leaves; None where there is no condition."""
-    if not command.query.where:
+    if not command.query.where and command.query.related_to is None:
         return None
-    return np.fromiter(
-        chain.from_iterable(matching_rows(session, table, command.query.where)), dtype=np.int64
-    )
+    return np.fromiter(chain.from_iterable(matching_rows(session, table, command.query)), dtype=np.int64)
 
 
 def _read_hits(

@@ -68,7 +68,7 @@ def sources(number: int, relation: Relation, *, same: bool) -> Iterator[Term]:
                 f" WHERE a.row NOT IN (SELECT row FROM {m})"
                 f" OR EXISTS (WITH RECURSIVE {others} SELECT 1 FROM o{number} o"
                 f" WHERE o.row <> a.row AND o.row IN (SELECT row FROM {m}))"
-                f" OR {_returning(number, relation, 'a.row', loops=1)})",
+                f" OR {returning(number, relation, 'a.row', loops=1)})",
                 depth=CYCLE_DEPTH,
             )
 
@@ -90,7 +90,7 @@ def has_neighbour(number: int, relation: Relation, table: str, row: str) -> str:
 def lies_on_cycle(number: int, relation: Relation, row: str) -> str:
     """Whether a path of two steps or more leads from the record ``row`` back to it."""
     if relation.least == 2:
-        return _returning(number, relation, row, loops=2)
+        return returning(number, relation, row, loops=2)
     trails = _trails(f"c{number}", f"e{number}", f"SELECT {row}, 0, ','", relation.direction, relation.most)
     return (
         f"EXISTS (WITH RECURSIVE {trails} SELECT 1 FROM c{number} c"
@@ -98,11 +98,16 @@ def lies_on_cycle(number: int, relation: Relation, row: str) -> str:
     )
 
 
+def sides(direction: Direction | None) -> list[tuple[str, str]]:
+    """The columns of a relationship where a step begins and where it ends."""
+    return list(_ENDS.values()) if direction is None else [_ENDS[direction]]
+
+
 def _walks(name: str, e: str, start: str, direction: Direction | None, most: int) -> str:
     steps = "".join(
         f" UNION SELECT e.{there}, w.length + 1 FROM {name} w CROSS JOIN {e} e ON e.{here} = w.row"
         f" WHERE w.length < {most:d}"
-        for here, there in _steps(direction)
+        for here, there in sides(direction)
     )
     return f"{name}(row, length) AS ({start}{steps})"
 
@@ -112,23 +117,26 @@ def _trails(name: str, e: str, start: str, direction: Direction | None, most: in
         f" UNION ALL SELECT e.{there}, w.length + 1, w.way || e.id || ','"
         f" FROM {name} w CROSS JOIN {e} e ON e.{here} = w.row"
         f" WHERE w.length < {most:d} AND instr(w.way, ',' || e.id || ',') = 0"
-        for here, there in _steps(direction)
+        for here, there in sides(direction)
     )
     return f"{name}(row, length, way) AS ({start}{steps})"
 
 
-def _returning(number: int, relation: Relation, row: str, *, loops: int) -> str:
-    """The walks of 2 and 3 above. In one direction the first relationship need not be told: it is 0."""
+def returning(number: int, relation: Relation, row: str, *, loops: int) -> str:
+    """Whether a path leads from the record ``row`` back to it, of ``loops`` steps or more (1 or 2).
+
+    The walks of 2 and 3 above. In one direction the first relationship need not be told: it is 0.
+    """
     e, c, directed = f"e{number}", f"c{number}", relation.direction is not None
     began, again = ("0", "") if directed else ("e.id", " AND e.id <> c.began")
     starts = " UNION ".join(
         f"SELECT {began}, e.{there}, 1 FROM {e} e WHERE e.{here} = {row} AND e.{there} <> {row}"
-        for here, there in _steps(relation.direction)
+        for here, there in sides(relation.direction)
     )
     steps = "".join(
         f" UNION SELECT c.began, e.{there}, c.length + 1 FROM {c} c CROSS JOIN {e} e ON e.{here} = c.row"
         f" WHERE c.length < {relation.most:d} AND c.row <> {row}{again}"
-        for here, there in _steps(relation.direction)
+        for here, there in sides(relation.direction)
     )
     # In most graphs most records hang on a single relationship, and need no search.
     ends = " + ".join(f"(SELECT count(*) FROM {e} e WHERE e.{here} = {row})" for here in ("source", "target"))
@@ -138,11 +146,6 @@ def _returning(number: int, relation: Relation, row: str, *, loops: int) -> str:
         f" OR ({enough}EXISTS (WITH RECURSIVE {c}(began, row, length) AS ({starts}{steps})"
         f" SELECT 1 FROM {c} c WHERE c.row = {row}))"
     )
-
-
-def _steps(direction: Direction | None) -> list[tuple[str, str]]:
-    """The columns of a relationship where a step begins and where it ends."""
-    return list(_ENDS.values()) if direction is None else [_ENDS[direction]]
 
 
 _OPPOSITE: Final[dict[Direction | None, Direction | None]] = {"in": "out", "out": "in", None: None}

@@ -12,36 +12,62 @@ from ...port import (
     AsyncExecute,
     CloseCursor,
     Command,
+    CountLabels,
     CountRecords,
     CreatePolicy,
     DeletePolicy,
+    DeleteProperty,
     DeleteRecords,
+    DescribeStore,
     EnsureIndexes,
     Execute,
     FindPage,
+    FindProperties,
     FindRecords,
+    FindRelated,
+    FindRelationships,
+    FindRows,
     GetCapabilities,
     GetCoverage,
+    GetProperty,
     GetRecords,
     ImportRecords,
+    JoinRecords,
+    LinkRecords,
     ListPolicies,
+    ListValues,
     OpenCursor,
     PatchRecord,
     ReadCursor,
+    SaveGraph,
     SaveRecords,
     SearchVectors,
     UpdateRecords,
     UpsertVectors,
 )
+from . import course
 from .calls import Call, Deadline, Exchange
+from .catalog import (
+    count_labels,
+    delete_property,
+    describe_store,
+    find_properties,
+    get_property,
+    list_values,
+)
 from .changing import delete_records, patch_record, update_records
 from .importing import import_records
 from .location import Address, Token
 from .policies import create_policy, delete_policy, get_coverage
 from .reading import Cursors, count_records, find_page, find_records, get_records
+from .related import find_related
+from .relating import link_records, save_graph
+from .relationships import find_relationships, join_records
+from .rows import find_rows
 from .saving import save_records
 from .searching import search_vectors
 from .server import Server
+from .transactions import AsyncRestTransaction, RestTransaction
 from .transport import AsyncTransport, Transport, arun_exchange, run_exchange
 from .upserting import upsert_vectors
 
@@ -69,6 +95,11 @@ class Exchanges:
     def knows_server(self) -> bool:
         """Whether the server has answered before."""
         return self._server.is_known
+
+    @property
+    def server(self) -> Server:
+        """The server."""
+        return self._server
 
     def begin(self, command: Command[R]) -> Exchange[R]:
         """The exchange that carries a command out."""
@@ -104,6 +135,12 @@ class RestBackend:
 
     def execute(self, command: Command[R]) -> R:
         return self.verb()(command)
+
+    def begin(self, seconds: float | None = None) -> RestTransaction:
+        """Begin a transaction of at most 60 seconds (None: 55), of which 80 % are used (R22)."""
+        exchange = course.begin(self._exchanges.server, seconds)
+        begun = run_exchange(self._transport, exchange, Deadline(self._timeout))
+        return RestTransaction(self._transport, self._exchanges.begin, begun, self._timeout)
 
     def close(self) -> None:
         """Close the connections; twice is no error."""
@@ -151,6 +188,12 @@ class AsyncRest:
     async def execute(self, command: Command[R]) -> R:
         return await self.verb()(command)
 
+    async def begin(self, seconds: float | None = None) -> AsyncRestTransaction:
+        """As `RestBackend.begin`."""
+        exchange = course.begin(self._exchanges.server, seconds)
+        begun = await arun_exchange(self._transport, exchange, Deadline(self._timeout))
+        return AsyncRestTransaction(self._transport, self._exchanges.begin, begun, self._timeout)
+
     async def aclose(self) -> None:
         """As `close`, once those of this loop are closed."""
         while self._writing:  # what was begun is carried out
@@ -168,21 +211,35 @@ def _ensure_indexes(server: Server, command: EnsureIndexes) -> Generator[Call, A
     yield  # a generator like the others, that has nothing to ask
 
 
-_WHOLE = frozenset((ImportRecords, PatchRecord, SaveRecords, UpdateRecords))
+_WHOLE = frozenset(
+    (ImportRecords, JoinRecords, LinkRecords, PatchRecord, SaveGraph, SaveRecords, UpdateRecords)
+)
 """Commands that may take several writes, which are carried out to the end."""
 
 _HANDLERS: dict[type[Command[Any]], _Handler] = {
+    CountLabels: count_labels,
     CountRecords: count_records,
     CreatePolicy: create_policy,
     DeletePolicy: delete_policy,
+    DeleteProperty: delete_property,
     DeleteRecords: delete_records,
+    DescribeStore: describe_store,
     EnsureIndexes: _ensure_indexes,
     FindPage: find_page,
+    FindProperties: find_properties,
     FindRecords: find_records,
+    FindRelated: find_related,
+    FindRelationships: find_relationships,
+    FindRows: find_rows,
     GetCoverage: get_coverage,
+    GetProperty: get_property,
     GetRecords: get_records,
     ImportRecords: import_records,
+    JoinRecords: join_records,
+    LinkRecords: link_records,
+    ListValues: list_values,
     PatchRecord: patch_record,
+    SaveGraph: save_graph,
     SaveRecords: save_records,
     SearchVectors: search_vectors,
     UpdateRecords: update_records,

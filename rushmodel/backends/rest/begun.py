@@ -15,7 +15,10 @@ _READS = {
     routes.POLICY_STATS,
     routes.SEARCH_VECTORS,
     routes.GET_RECORD,
+    routes.FIND_NEAR_RECORD,
     routes.FIND_RECORDS,
+    routes.FIND_RELATED,
+    routes.FIND_RELATIONSHIPS,
     routes.GET_VECTORS,
     routes.SETTINGS,
 }

@@ -36,6 +36,8 @@ class Call(Value, eq=False):
     what: str = ""
     grace: float | None = None
     """Seconds it may take although the deadline is over: for what sets a write right that ran out of time."""
+    transaction: str | None = None
+    """The transaction it belongs to. Any error may end that, so it is sent again only if it never left."""
 
     @property
     def subject(self) -> str:

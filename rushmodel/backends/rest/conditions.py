@@ -44,6 +44,7 @@ class Plain(Value):
 
     labels: tuple[str, ...]
     where: dict[str, Any]
+    related_to: str | None = None
 
 
 def server_queries(query: RecordQuery) -> tuple[Plain, ...]:
@@ -56,16 +57,16 @@ def server_queries(query: RecordQuery) -> tuple[Plain, ...]:
             operand of a wrong type; more than 64 levels; what takes more than 64 queries, or
             10,000 conditions once it is rewritten.
         CapabilityError: Labels excluded where none are given; a negation about related records
-            that a server has no form for.
+            that a server has no form for; a condition on relationships, which it passes over (R30).
     """
     where = query.where
     if is_object(where) and not where:
-        return (Plain(query.labels, {}),)
+        return (Plain(query.labels, {}, query.related_to),)
     read = _Reader(query.scalars).document(where, "where", 0)
     if read.fit is not Fit.REWRITE:
-        return (Plain(query.labels, where if isinstance(where, dict) else dict(where)),)
+        return (Plain(query.labels, where if isinstance(where, dict) else dict(where), query.related_to),)
     found = alternatives(read.holds, Labels(frozenset(query.labels), bool(query.labels)))
-    return tuple(Plain(_labels(query.labels, one.labels), one.document()) for one in found)
+    return tuple(Plain(_labels(query.labels, one.labels), one.document(), query.related_to) for one in found)
 
 
 def _labels(given: tuple[str, ...], allowed: Labels) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ class _Reader:
         if key.startswith(("$", "__")):
             return self._special(key, value, place, level)
         text(key, place)
-        if is_object(value) and _is_block(value):
+        if is_object(value) and is_block(value):
             return self._block(key, value, place, level)
         return self._condition(key, value, place, level)
 
@@ -115,7 +116,7 @@ class _Reader:
         if key == "$cycle":
             self._path(value, place, level)
             return leaf({key: value}, None)
-        if key in _ABOUT_BLOCKS:
+        if key in ABOUT_BLOCKS:
             raise QueryError(
                 f"{place}: {key} belongs to the block of a related record, as in {{LABEL: {{{key}: ...}}}}"
             )
@@ -186,8 +187,8 @@ class _Reader:
     def _block(self, label: str, block: Mapping[Any, Any], place: str, level: int) -> Read:
         """Whether a related record of the label meets the conditions: true or false, never neither."""
         level = _deeper(level)
-        about = {key: block[key] for key in _ABOUT_BLOCKS if key in block}
-        conditions = {key: value for key, value in block.items() if key not in _ABOUT_BLOCKS}
+        about = {key: block[key] for key in ABOUT_BLOCKS if key in block}
+        conditions = {key: value for key, value in block.items() if key not in ABOUT_BLOCKS}
         if "$relation" in about:
             self._path(about["$relation"], f"{place}.$relation", level)
         if "$alias" in about:
@@ -210,7 +211,7 @@ class _Reader:
         return leaf(written, None)._replace(fit=read.fit)
 
     def _path(self, value: object, place: str, level: int) -> None:
-        """Refuse a path that is none, and conditions on its edges that a server might misread."""
+        """Refuse a path that is none, and conditions on its edges, which a server passes over (R30)."""
         if isinstance(value, str) and not place.endswith("$cycle"):
             text(value, place)
             return
@@ -219,16 +220,18 @@ class _Reader:
         edges = value.get("where")
         if edges is None or (is_object(edges) and not edges):
             return
-        if _Reader().document(edges, f"{place}.where", level).fit is not Fit.ANYWHERE:
-            raise CapabilityError(
-                f"{place}.where: a RushDB server takes conditions on relationships without $not, and without"
-                " __label and __id"
-            )
+        _Reader().document(edges, f"{place}.where", level)
+        raise CapabilityError(
+            f"{place}.where: a RushDB server passes conditions on relationships over; ask for the"
+            " relationships themselves, or keep what you ask for in a record between the two",
+            missing=EDGES,
+        )
 
 
-_ABOUT_BLOCKS: Final = ("$relation", "$alias")
+EDGES: Final = "conditions on relationships"
+ABOUT_BLOCKS: Final = ("$relation", "$alias")
 _SIDE_BY_SIDE: Final = COMPARISONS - {"$type"}
-_RECORDS_HAVE: Final = frozenset(("$id", "$cycle", *_ABOUT_BLOCKS))
+_RECORDS_HAVE: Final = frozenset(("$id", "$cycle", *ABOUT_BLOCKS))
 
 
 def _deeper(level: int) -> int:
@@ -241,7 +244,7 @@ def _about(name: str | None, condition: Any) -> Document:
     return condition if name is None else {name: condition}
 
 
-def _is_block(value: Mapping[Any, Any]) -> bool:
+def is_block(value: Mapping[Any, Any]) -> bool:
     """Whether an object holds the conditions of a related record, not what a property is asked.
 
     Logic alone can be either, and is what its first part is.

@@ -19,6 +19,7 @@ from ...errors import (
     RushModelError,
     ServerError,
     StoreTimeout,
+    TransactionClosed,
     VectorError,
 )
 from ...wire import routes
@@ -30,12 +31,20 @@ _WRITES = {
     routes.PUT_RECORD,
     routes.IMPORT_JSON,
     routes.UPSERT_VECTORS,
+    routes.ATTACH,
+    routes.SAVE_GRAPH,
 }
 _POLICIES = {
     routes.LIST_POLICIES,
     routes.CREATE_POLICY,
     routes.DELETE_POLICY,
     routes.POLICY_STATS,
+}
+
+_TRANSACTIONS = {
+    routes.COMMIT,
+    routes.GET_TRANSACTION,
+    routes.ROLLBACK,
 }
 
 
@@ -82,6 +91,8 @@ def _kind(call: Call, status: int, said: str) -> type[RushModelError]:
         return PolicyExists if route == routes.CREATE_POLICY else ConflictError
     if status == 404 and said.startswith("Cannot "):
         return ServerError  # no such address: the URL is another's
+    if status == 404 and (route in _TRANSACTIONS or words.startswith("transaction with id")):
+        return TransactionClosed
     if status == 404:
         missing = "index" in words and ("no " in words or "not found" in words)
         return PolicyMissing if missing or route in _POLICIES or route == routes.SEARCH_VECTORS else NotFound

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...port import Order, StoredRecord
 from ...wire.bodies import query_body
 from ...wire.documents import read_records
-from ...wire.routes import FIND_RECORDS
+from ...wire.routes import FIND_NEAR_RECORD, FIND_RECORDS
 from .calls import Answer, Exchange
 from .conditions import Plain
 from .server import Server
@@ -92,4 +92,8 @@ def ask_page(server: Server, plain: Plain, order: Sequence[Order], limit: int, s
     """One page of what a query finds, and its total."""
     body = query_body(plain.labels, plain.where, order, limit=limit, skip=skip)
     what = f"finding records of {', '.join(plain.labels) or 'any label'}"
+    if plain.related_to is not None:
+        return (
+            yield from server.ask(FIND_NEAR_RECORD, plain.related_to, what=what, body=body, repeatable=True)
+        )
     return (yield from server.ask(FIND_RECORDS, what=what, body=body, repeatable=True))

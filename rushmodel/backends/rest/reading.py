@@ -23,8 +23,9 @@ from ...port import (
 from ...wire.bodies import query_body
 from ...wire.documents import read_record, read_records, read_vectors, signature_document
 from ...wire.routes import FIND_RECORDS, GET_RECORD, GET_VECTORS
+from .asking import queries_for
 from .calls import Exchange
-from .conditions import Plain, server_queries
+from .conditions import Plain
 from .ordering import in_order
 from .paging import MOST, Pages, ask_page
 from .server import Server, ids_condition
@@ -71,7 +72,7 @@ def find_records(server: Server, command: FindRecords) -> Exchange[list[StoredRe
 
 def find_all(server: Server, query: RecordQuery) -> Exchange[list[StoredRecord]]:
     """The whole records that a query finds, without vectors."""
-    queries = server_queries(query)
+    queries = yield from queries_for(server, query)
     if len(queries) == 1:
         return (yield from Pages(queries[0], query.order, query.limit, query.offset).rest(server))
     united = yield from _united(server, query, queries)
@@ -80,7 +81,7 @@ def find_all(server: Server, query: RecordQuery) -> Exchange[list[StoredRecord]]
 
 def find_page(server: Server, command: FindPage) -> Exchange[FoundPage]:
     query = command.query
-    queries = server_queries(query)
+    queries = yield from queries_for(server, query)
     if len(queries) == 1 and query.limit is not None and 1 <= query.limit <= MOST:
         answer = yield from ask_page(server, queries[0], query.order, query.limit, query.offset)
         records = yield from finished(server, query, read_records(answer.data))
@@ -91,7 +92,7 @@ def find_page(server: Server, command: FindPage) -> Exchange[FoundPage]:
 
 def count_records(server: Server, command: CountRecords) -> Exchange[int]:
     query = command.query
-    queries = server_queries(query)
+    queries = yield from queries_for(server, query)
     if not queries:
         return 0
     if len(queries) == 1:
@@ -111,7 +112,7 @@ class Cursors:
 
     def open(self, server: Server, command: OpenCursor) -> Exchange[str]:
         query, name = command.query, uuid4().hex
-        queries = server_queries(query)
+        queries = yield from queries_for(server, query)
         if len(queries) == 1:
             self._open[name] = query, Pages(queries[0], query.order, query.limit, query.offset)
         else:
@@ -167,7 +168,7 @@ def with_vectors(
         answer = yield from server.ask(
             GET_VECTORS,
             what=f"reading the vectors of {len(ids)} records",
-            body={"ids": ids, "policies": policies},
+            body={"ids": ids, "policies": policies, "packed": True},
             repeatable=True,
         )
         held.update(read_vectors(each) for each in answer.data)

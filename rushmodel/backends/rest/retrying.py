@@ -7,7 +7,7 @@ import random
 from enum import Enum
 from typing import TypedDict
 
-from ...errors import StoreError
+from ...errors import ServerUnreachable, StoreError
 from .calls import Call, Deadline
 
 # Without a handler anywhere, Python prints the name of the event to stderr at each retry. Programs that
@@ -65,6 +65,7 @@ class Judge:
 
     def __init__(self, call: Call, deadline: Deadline, first: Failure) -> None:
         self._repeatable = call.repeatable
+        self._unsent_only = call.transaction is not None
         self._deadline = deadline
         self._first: Failure | None = first
         self._failures = 0
@@ -83,6 +84,8 @@ class Judge:
         error.error.__dict__["sent"] = self.sent
         self._failures += 1
         if error.again is Again.NEVER or (error.again is Again.REPEATABLE and not self._repeatable):
+            return False
+        if self._unsent_only and not isinstance(error.error, ServerUnreachable):
             return False
         # Waiting must not outlive the deadline: the caller hears of the failure at once.
         if error.wait is None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import AmbiguousSearch, PolicyMissing, QueryError, VectorError
+from ...errors import AmbiguousSearch, CapabilityError, PolicyMissing, QueryError, VectorError
 from ...port import CountRecords, RecordQuery, SearchVectors, Signature, StoredRecord, Where
 from ...wire.bodies import search_body
 from ...wire.documents import read_records
 from ...wire.routes import SEARCH_VECTORS
+from .asking import queries_for
 from .calls import Exchange
-from .conditions import server_queries
 from .paging import FARTHEST, MOST
 from .reading import count_records, finished
 from .server import Server
@@ -23,6 +23,8 @@ def search_vectors(server: Server, command: SearchVectors) -> Exchange[list[Stor
     query = command.query
     if query.order:
         raise QueryError("a search is ordered by nearness; leave the order out, or sort what it answers")
+    if query.related_to is not None:
+        raise CapabilityError("a search has no related_to; name the related records in where")
     if not query.labels:
         raise QueryError("a search on a RushDB server needs the labels to search", key="labels")
     signatures = yield from _signatures(server, command)
@@ -32,7 +34,7 @@ def search_vectors(server: Server, command: SearchVectors) -> Exchange[list[Stor
     several = len(signatures) > 1
     for signature in signatures:
         narrowed = query.replaced(labels=(signature.label,), where=_without(query.where, command.without))
-        queries = server_queries(narrowed)
+        queries = yield from queries_for(server, narrowed)
         several = several or len(queries) > 1
         for plain in queries:
             where = yield from _exact(server, command, signature, plain.where)

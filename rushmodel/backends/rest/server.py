@@ -37,6 +37,8 @@ class Server:
     ) -> Exchange[Answer]:
         """Make a call; the answer, which is none of an error.
 
+        To `rushmodel serve` vectors go packed, once it is known to be one.
+
         ``repeatable``: safe to send again although the server may have carried it out.
 
         Raises:
@@ -45,7 +47,7 @@ class Server:
         call = Call(
             route,
             ids,
-            None if body is None else dumps(body),
+            None if body is None else dumps(body, packed=bool(self._extensions)),
             repeatable=repeatable,
             version=version,
             what=what,

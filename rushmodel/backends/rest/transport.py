@@ -16,7 +16,7 @@ import stamina
 from ... import __version__
 from ...errors import RushModelError, StoreClosed
 from ...value import Value
-from ...wire.routes import EXTENSIONS, VERSION_HEADER
+from ...wire.routes import EXTENSIONS, TRANSACTION_HEADER, VERSION_HEADER
 from .answers import TROUBLE, Body, Reader, Unreadable
 from .calls import Answer, Call, Deadline, Exchange
 from .location import Address, Token
@@ -251,6 +251,8 @@ class Letters:
             headers.append((b"content-length", b"%d" % len(call.body)))
         if call.version is not None:
             headers.append((VERSION_HEADER.encode("ascii"), b"%d" % call.version))
+        if call.transaction is not None:
+            headers.append((TRANSACTION_HEADER.encode("ascii"), call.transaction.encode("ascii")))
         times = self._timeouts
         limits = {
             "connect": Limit(times.connect, deadline),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from ...port import ImportRecords, ImportRow, StoredRecord
+from ...port import DEFAULT_RELATIONSHIP, ImportRecords, ImportRow, StoredRecord
 from ...wire.bodies import import_body, inline_vectors
 from ...wire.documents import read_records
 from ...wire.routes import IMPORT_JSON
@@ -17,8 +17,6 @@ Tree: TypeAlias = "tuple[dict[str, Any], int]"
 
 MOST_ROWS = 1000
 """Rows of an import that still answers with its records (R19)."""
-
-_DEFAULT_RELATIONSHIP = "__RUSHDB__RELATION__DEFAULT__"
 
 
 def trees_of(rows: Sequence[ImportRow]) -> list[tuple[str, list[Tree]]]:
@@ -49,7 +47,7 @@ def import_trees(
     server: Server, label: str, trees: Sequence[Tree], command: ImportRecords
 ) -> Exchange[list[StoredRecord]]:
     """Import trees, as many in a request as have at most `MOST_ROWS` records together."""
-    relationship = None if command.relationship == _DEFAULT_RELATIONSHIP else command.relationship
+    relationship = None if command.relationship == DEFAULT_RELATIONSHIP else command.relationship
     made: list[StoredRecord] = []
     waiting, count = list[dict[str, Any]](), 0
     for at, (tree, size) in enumerate(trees):

@@ -1,0 +1,81 @@
+"""`FindRows` over REST: queries with ``select``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from ...errors import ServerError
+from ...port import FindRows, FoundRows, RecordQuery, RowQuery
+from ...wire.bodies import Body
+from ...wire.routes import FIND_RECORDS
+from .asking import query_as_written
+from .calls import Answer, Exchange
+from .conditions import Plain
+from .paging import FARTHEST, MOST
+from .server import Server
+
+_BY_ID = "$id"
+
+
+def find_rows(server: Server, command: FindRows) -> Exchange[FoundRows]:
+    """In pages where there are many rows, which are no snapshot.
+
+    A RushDB server cuts the records before it groups them unless it sorts by a key of ``select`` (query
+    language, "select, groupBy"): grouped rows are therefore always asked for in such an order.
+    """
+    query = command.query
+    plain = yield from query_as_written(server, RecordQuery(query.labels, query.where))
+    order = _order(query, late=bool(query.group_by) and not (yield from server.extended()))
+    limit, offset = query.limit, query.offset
+    rows: list[dict[str, Any]] = []
+    while True:
+        size = MOST if limit is None else min(MOST, limit - len(rows))
+        skip = offset + len(rows)
+        if skip >= FARTHEST:
+            size = skip = 0  # there is nothing but the total
+        body = _body(plain, query, order, max(size, 1), skip)
+        what = f"finding rows of {', '.join(query.labels) or 'any label'}"
+        answer = yield from server.ask(FIND_RECORDS, what=what, body=body, repeatable=True)
+        page = _rows(answer)[:size]
+        rows += page
+        if len(page) < size or not size or len(rows) == limit:
+            return FoundRows(rows, answer.total)
+
+
+def _body(
+    plain: Plain, query: RowQuery, order: Mapping[str, str] | str | None, limit: int, skip: int
+) -> Body:
+    body: Body = {"select": query.select, "limit": limit, "skip": skip}
+    if plain.labels:
+        body["labels"] = list(plain.labels)
+    if plain.where:
+        body["where"] = plain.where
+    if query.group_by:
+        body["groupBy"] = list(query.group_by)
+    if order:
+        body["orderBy"] = order
+    return body
+
+
+def _order(query: RowQuery, *, late: bool) -> Mapping[str, str] | str:
+    """``orderBy``; ``late``: with a key of ``select`` in it. Rows without groups come by ascending id."""
+    order = {
+        "__id" if key == _BY_ID else key: "desc" if descending else "asc" for key, descending in query.order
+    }
+    if late:
+        order.pop("__id", None)  # a group has none
+    if late and query.select and not any(key in query.select for key in order):
+        order[next(iter(query.select))] = "asc"
+    if query.group_by:
+        return order
+    if list(order) in ([], ["__id"]):
+        return order.get("__id", "asc")
+    return order
+
+
+def _rows(answer: Answer) -> list[dict[str, Any]]:
+    found: object = answer.data
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in cast("list[object]", found)):
+        raise ServerError(f"{answer.place}: the server's answer has no rows", sent=True)
+    return cast("list[dict[str, Any]]", found)
