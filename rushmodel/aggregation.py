@@ -14,7 +14,7 @@ from .flow import Operation, ask
 from .metaclass import schema_of
 from .operations.naming import named
 from .operations.searching import check_condition
-from .port import FindRows, RowQuery, Where
+from .port import ExplainQuery, FindRows, RowQuery, Where
 from .relationcolumns import alias_of
 from .rows import Key, Row, RowLoader
 from .value import Value
@@ -121,6 +121,14 @@ class Aggregation(Value, Generic[R], eq=False):
         """As `one`."""
         return await current_database().arun(self._one())
 
+    def explain(self) -> str:
+        """How the store would compute the rows, as `Query.explain`."""
+        return current_database().run(self._explain())
+
+    async def aexplain(self) -> str:
+        """As `explain`."""
+        return await current_database().arun(self._explain())
+
     def __iter__(self) -> Iterator[R]:
         return iter(self.all())
 
@@ -139,6 +147,9 @@ class Aggregation(Value, Generic[R], eq=False):
     def _first(self) -> Operation[R | None]:
         rows = yield from self.limit(1 if self.limited is None else min(self.limited, 1))._all()
         return rows[0] if rows else None
+
+    def _explain(self) -> Operation[str]:
+        return named(schema_of(self.model), "aggregate", ask(ExplainQuery(self.stored())))
 
     def _one(self) -> Operation[R]:
         rows = yield from self.limit(2 if self.limited is None else min(self.limited, 2))._all()

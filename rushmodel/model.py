@@ -83,14 +83,13 @@ class Model(Instance, abstract=True, defer_build=True):
             on_stale: What becomes of a vector whose text changed: "raise", "keep" or "drop"; None
                 leaves it to the field.
             if_unchanged: Refuse if somebody else saved the record since it was read.
-            cascade: False writes this record and its relationships, not the related records.
+            cascade: False writes this record alone; what changed of its relations stays to be saved.
 
         Raises:
             PropertyError, VectorError: A value that cannot be stored; names the field.
             StaleVector: The indexed text changed and its vector did not.
             ConflictError: ``if_unchanged``, and the stored record is another version.
             RecordGone: The record, or a related one, has been deleted.
-            NotSaved: Without ``cascade``: a related record was never saved.
             ConfigurationError: It, or a related one, belongs to another store.
             PolicyDrift, PolicyMissing: The class's policies are not there, and cannot be made by themselves.
         """
@@ -296,23 +295,42 @@ class Model(Instance, abstract=True, defer_build=True):
         """
         return aggregation_of(cls, row, keys)
 
+    @overload
     @classmethod
-    def find_raw(cls, query: Mapping[str, Any]) -> list[Self]:
+    def find_raw(cls, query: Mapping[str, Any], row: None = None) -> list[Self]: ...
+    @overload
+    @classmethod
+    def find_raw(cls, query: Mapping[str, Any], row: type[R]) -> list[R]: ...
+    @classmethod
+    def find_raw(cls, query: Mapping[str, Any], row: type[R] | None = None) -> list[Self] | list[R]:
         """The records of a query document, in RushDB's search query language: ``where`` with all of it.
 
         As RushDB: at most 100, newest first, unless ``limit`` and ``orderBy`` say otherwise. ``labels``
         can only be the class's own.
 
-        Raises:
-            QueryError: What is no part of a query, by its place; ``select`` and ``groupBy``, whose answer
-                is no records: see `aggregate`.
-        """
-        return current_database().run(_find_raw(cls, query))
+        Args:
+            row: For a document with ``select`` (and ``groupBy``), whose answer is no records: the class of
+                its rows, `Row` or one derived from it. Values come as they are stored.
 
+        Raises:
+            QueryError: What is no part of a query, by its place; ``select`` without ``row``.
+        """
+        if row is None:
+            return current_database().run(_find_raw(cls, query))
+        return current_database().run(_find_rows_raw(cls, query, row))
+
+    @overload
     @classmethod
-    async def afind_raw(cls, query: Mapping[str, Any]) -> list[Self]:
+    async def afind_raw(cls, query: Mapping[str, Any], row: None = None) -> list[Self]: ...
+    @overload
+    @classmethod
+    async def afind_raw(cls, query: Mapping[str, Any], row: type[R]) -> list[R]: ...
+    @classmethod
+    async def afind_raw(cls, query: Mapping[str, Any], row: type[R] | None = None) -> list[Self] | list[R]:
         """As `find_raw`."""
-        return await current_database().arun(_find_raw(cls, query))
+        if row is None:
+            return await current_database().arun(_find_raw(cls, query))
+        return await current_database().arun(_find_rows_raw(cls, query, row))
 
     @classmethod
     def search(
@@ -457,6 +475,11 @@ def _search(model: type[M], wanted: searching.Search, with_: With[Any]) -> Opera
 def _find_raw(model: type[M], query: Mapping[str, Any]) -> Operation[list[M]]:
     schema = schema_of(model)
     return named(schema, "find_raw", reading.find_raw(current_database().context, schema, query))
+
+
+def _find_rows_raw(model: type[Model], query: Mapping[str, Any], row: type[R]) -> Operation[list[R]]:
+    schema = schema_of(model)
+    return named(schema, "find_raw", reading.find_rows_raw(schema, query, row))
 
 
 def _delete(record: Model) -> Operation[None]:

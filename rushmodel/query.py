@@ -22,6 +22,7 @@ from .port import (
     CloseCursor,
     CountRecords,
     DeleteRecords,
+    ExplainQuery,
     FindRecords,
     OpenCursor,
     RecordQuery,
@@ -173,6 +174,18 @@ class Query(Value, Generic[M], eq=False):
         """As `count`."""
         return await self._database().arun(self._count())
 
+    def explain(self) -> str:
+        """How the store would find the records, for people: which indexes serve, and what is read through.
+
+        Raises:
+            CapabilityError: A RushDB server tells no plans.
+        """
+        return self._database().run(self._explain())
+
+    async def aexplain(self) -> str:
+        """As `explain`."""
+        return await self._database().arun(self._explain())
+
     def exists(self) -> bool:
         """Whether any record satisfies the conditions, whatever limit and offset."""
         return self._database().run(self._exists())
@@ -283,6 +296,9 @@ class Query(Value, Generic[M], eq=False):
 
     def _count(self) -> Operation[int]:
         return self._named("count", ask(CountRecords(self._stored())))
+
+    def _explain(self) -> Operation[str]:
+        return self._named("explain", ask(ExplainQuery(self._stored())))
 
     def _first(self) -> Operation[M | None]:
         found = yield from self._find(1)

@@ -78,19 +78,28 @@ class RowLoader(Generic[R]):
                 values[name] = None if value is None else codec.decode(value)
             except ValueError as error:
                 raise LoadError(f"a row is no {self._row.__name__}: {name}: {error}", field=name) from None
-        if self._row is Row:
-            return self._row.model_construct(**values)
-        try:
-            return self._row.model_validate(values)
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False)[0]
-            name = str(first["loc"][0]) if first["loc"] else ""
-            hint = ""
-            if values.get(name) is None and name in values:
-                hint = "; a row may have no value there: declare it as optional"
-            raise LoadError(
-                f"a row is no {self._row.__name__}: {name}: {first['msg']}{hint}", field=name
-            ) from None
+        return _made(self._row, values)
+
+
+def read_row(row: type[R], found: Mapping[str, Any]) -> R:
+    """The row of an answer to a raw query: its keys under their own names, values as they are stored."""
+    if row is Row:
+        return row.model_construct(**{key: each for key, each in found.items() if not key.startswith("__")})
+    return _made(row, {name: found.get(name) for name in row.model_fields})
+
+
+def _made(row: type[R], values: dict[str, Any]) -> R:
+    if row is Row:
+        return row.model_construct(**values)
+    try:
+        return row.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        hint = ""
+        if values.get(name) is None and name in values:
+            hint = "; a row may have no value there: declare it as optional"
+        raise LoadError(f"a row is no {row.__name__}: {name}: {first['msg']}{hint}", field=name) from None
 
 
 def _check_fields(row: type[Row], names: Sequence[str]) -> None:

@@ -34,8 +34,8 @@ VectorLike: TypeAlias = Sequence[float] | SupportsToList
 def as_vector(value: object, *, dims: int | None, similarities: Sequence[Similarity] = ()) -> Float32:
     """A read-only, contiguous float32 array of shape ``(dims,)``.
 
-    Copies, unless ``value`` is one already and owns its data. ``dims`` None
-    accepts any length above 0.
+    Copies, unless ``value`` is one already whose data nobody else can change: its own, or that of
+    ``bytes``. ``dims`` None accepts any length above 0.
 
     Raises:
         ValueError: Not one row of numbers; wrong length; NaN, infinity, or a number past
@@ -47,7 +47,8 @@ def as_vector(value: object, *, dims: int | None, similarities: Sequence[Similar
     kind: type[Any] = type(value)
     if kind is np.ndarray and array.dtype == np.float32 and array.ndim == 1:
         flags = array.flags
-        if flags.writeable or not flags.owndata or not flags.c_contiguous:
+        shared = not flags.owndata and type(array.base) is not bytes
+        if flags.writeable or shared or not flags.c_contiguous:
             array = array.copy()
     else:
         array = _converted(value)
@@ -68,9 +69,9 @@ def check_numbers(array: Float32, similarities: Sequence[Similarity]) -> None:
     """
     import numpy as np
 
-    # One pass decides for every good vector: NaN and infinity spread into the dot product.
-    with np.errstate(over="ignore", invalid="ignore"):
-        square = float(np.dot(array, array))
+    # One pass decides for every good vector: NaN and infinity spread into the sum of squares. dot would
+    # warn of them, and keeping it quiet costs more than the sum.
+    square = float(np.vdot(array, array))
     if math.isfinite(square) and square > 0.0:
         return
     finite = np.isfinite(array)

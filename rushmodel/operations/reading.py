@@ -25,6 +25,7 @@ from ..loading import Loader
 from ..port import (
     DeleteRecords,
     FindRecords,
+    FindRows,
     GetCapabilities,
     GetRecords,
     ReadCursor,
@@ -34,13 +35,16 @@ from ..port import (
     StoredValue,
     UpdateRecords,
 )
+from ..rows import Row, read_row
 from ..schema import ModelSchema
 from ..vectorfields import OnStale
 from .context import Context
 from .drafts import SaveOptions, guards_of
 from .raw_queries import read_query
+from .raw_rows import read_row_query
 
 M = TypeVar("M", bound=Instance)
+R = TypeVar("R", bound=Row)
 
 
 def signatures_to_read(schema: ModelSchema, with_vectors: bool) -> Operation[tuple[Signature, ...]]:
@@ -170,16 +174,35 @@ def find_raw(context: Context, schema: ModelSchema, document: object) -> Operati
             if key in cast("Mapping[object, object]", document):
                 raise QueryError(
                     f"{schema.name}.find_raw(): {key}: the answer would be no {schema.name} records; "
-                    f"see {schema.name}.aggregate()",
+                    f"give the class of its rows, as in {schema.name}.find_raw({{...}}, Row)",
                     key=key,
                 )
     query = read_query(document)
-    if query.labels not in ((), (label,)):
-        raise QueryError(
-            f"{schema.name}.find_raw(): labels: expected ['{label}'] or none, got {list(query.labels)!r}"
-        )
+    _check_labels(schema, query.labels)
     loader: Loader[Any] = Loader(schema, context.place)
     return (yield from find(loader, query.replaced(labels=(label,), scalars=schema.scalars)))
+
+
+def find_rows_raw(schema: ModelSchema, document: object, row: type[R]) -> Operation[list[R]]:
+    """The rows of a query document with ``select``.
+
+    Raises:
+        QueryError: What is no part of a query, another label, no ``select``.
+    """
+    label = schema.concrete_label()
+    if not (isinstance(row, type) and issubclass(row, Row)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise QueryError(f"{schema.name}.find_raw() takes a class derived from Row, got {row!r:.60}")
+    query = read_row_query(document)
+    _check_labels(schema, query.labels)
+    found = yield from ask(FindRows(query.replaced(labels=(label,))))
+    return [read_row(row, each) for each in found.rows]
+
+
+def _check_labels(schema: ModelSchema, labels: tuple[str, ...]) -> None:
+    if labels not in ((), (schema.label,)):
+        raise QueryError(
+            f"{schema.name}.find_raw(): labels: expected ['{schema.label}'] or none, got {list(labels)!r}"
+        )
 
 
 def read_page(loader: Loader[M], cursor: str, size: int) -> Operation[list[M]]:

@@ -36,14 +36,15 @@ def save(
 ) -> Operation[M]:
     """Write what changed of a record, with its vectors, as one thing; nothing where nothing did.
 
-    Changed relations are written with it, and the records they lead to unless ``cascade`` is False.
+    Changed relations are written with it, and the records they lead to; with ``cascade`` False they
+    stay as they are in memory, to be written by another save.
     """
     schema = schema_of_instance(record)
     label = schema.concrete_label()
     options.check()
     context.check_place(record)
-    if is_tree(record):
-        yield from save_tree(context, record, options, cascade=cascade)
+    if cascade and is_tree(record):
+        yield from save_tree(context, record, options)
         return record
     made = draft(record, options)
     if made is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..edges import edge_data
-from ..errors import NotFound, NotSaved, RecordGone, RushModelError, StaleVector
+from ..errors import NotFound, RecordGone, RushModelError, StaleVector
 from ..flow import Operation, ask
 from ..instance import Instance, schema_of_instance, state_of
 from ..metaclass import schema_of
@@ -29,16 +29,15 @@ def is_tree(record: Instance) -> bool:
 class _Node:
     """A record of a tree.
 
-    ``place`` is that of its write, None where it is as stored. ``writes_ties``: its relations are
-    written, too. ``roots`` are the numbers of those that lead to it.
+    ``place`` is that of its write, None where it is as stored. ``roots`` are the numbers of those
+    that lead to it.
     """
 
-    __slots__ = ("draft", "place", "record", "roots", "writes_ties")
+    __slots__ = ("draft", "place", "record", "roots")
 
-    def __init__(self, record: Instance, made: Draft | None, *, writes_ties: bool) -> None:
+    def __init__(self, record: Instance, made: Draft | None) -> None:
         self.record = record
         self.draft = made
-        self.writes_ties = writes_ties
         self.place: int | None = None
         self.roots: set[int] = set()
 
@@ -57,9 +56,7 @@ class _Node:
         return self.draft is not None and self.draft.write.record_id is None and not self.draft.write.key
 
     def changes(self) -> list[tuple[RelationSpec, Ties]]:
-        """The relations of it that are written."""
-        if not self.writes_ties:
-            return []
+        """The relations of it that have changed."""
         relations = schema_of_instance(self.record).relation_by_name
         return [(relations[name], ties) for name, ties in changed_ties(state_of(self.record))]
 
@@ -72,25 +69,24 @@ class Tree:
         self._nodes: dict[int, _Node] = {}
         self._inverses: dict[RelationSpec, list[RelationSpec]] = {}
 
-    def add(self, root: Instance, number: int, options: SaveOptions, *, cascade: bool = True) -> None:
+    def add(self, root: Instance, number: int, options: SaveOptions) -> None:
         """Add a record with all that its relations lead to; where that is refused, nothing is added.
 
         Raises:
             RushModelError: A record among them cannot be saved, as if it were saved alone.
-            NotSaved: Without ``cascade``: a related record was never saved.
         """
         found: dict[int, _Node] = {}
-        pending = [(root, "")]
-        for record, way in pending:  # which grows
+        pending = [root]
+        for record in pending:  # which grows
             if id(record) in found:
                 continue
             node = self._nodes.get(id(record))
             if node is None:
                 each = options if record is root else SaveOptions(options.on_stale)
-                node = self._node(record, way, each, drafted=cascade or record is root)
+                node = self._node(record, each)
             found[id(record)] = node
-            for spec, ties in node.changes():
-                pending += [(tie.record, repr(spec)) for tie in ties.attached.values()]
+            for _, ties in node.changes():
+                pending += [tie.record for tie in ties.attached.values()]
                 for gone in ties.detached.values():
                     self._context.check_place(gone)
         for at, node in found.items():
@@ -124,26 +120,13 @@ class Tree:
                 raise explained from error
         self._settle(written)
 
-    def _node(self, record: Instance, way: str, options: SaveOptions, *, drafted: bool) -> _Node:
-        schema, state = schema_of_instance(record), state_of(record)
+    def _node(self, record: Instance, options: SaveOptions) -> _Node:
         try:
             self._context.check_place(record)
-            if drafted:
-                return _Node(record, draft(record, options), writes_ties=True)
-            if state.record_id is None:
-                raise NotSaved(
-                    f"{way} leads to a {schema.name} that was never saved: save it first, or both in one "
-                    "step without cascade=False"
-                )
-            if state.deleted:
-                raise RecordGone(
-                    f"{way} leads to {schema.name} {state.record_id}, which was deleted",
-                    record_id=state.record_id,
-                )
+            return _Node(record, draft(record, options))
         except RushModelError as error:
-            about(schema, error)
+            about(schema_of_instance(record), error)
             raise
-        return _Node(record, None, writes_ties=False)
 
     def _links(self) -> list[Link]:
         links: list[Link] = []
@@ -239,13 +222,13 @@ class Tree:
         return None
 
 
-def save_tree(context: Context, root: Any, options: SaveOptions, *, cascade: bool) -> Operation[None]:
+def save_tree(context: Context, root: Any, options: SaveOptions) -> Operation[None]:
     """Save a record with what its relations lead to.
 
     Raises:
         As `Tree.add` and `Tree.save`.
     """
     tree = Tree(context)
-    tree.add(root, 0, options, cascade=cascade)
+    tree.add(root, 0, options)
     yield from options.check_store()
     yield from tree.save()

@@ -219,3 +219,30 @@ class SearchVectors(Command[list[StoredRecord]], eq=False):
     min_score: float | None = None
     without: str | None = None
     """The id of a record to leave out ("more like this")."""
+
+
+class SearchMany(Command[list[list[StoredRecord]]], eq=False):
+    """As `SearchVectors`, for each of several vectors, (m, dims) float32: their answers in that order.
+
+    All of them are of one moment where the store can look at one.
+    """
+
+    query: RecordQuery
+    property: str
+    vectors: Float32
+    source: Source | None = None
+    similarity: Similarity | None = None
+    exact: bool = True
+    min_score: float | None = None
+
+    def single(self, place: int) -> SearchVectors:
+        """The search for one of the vectors."""
+        return SearchVectors(
+            self.query,
+            self.property,
+            self.vectors[place],
+            source=self.source,
+            similarity=self.similarity,
+            exact=self.exact,
+            min_score=self.min_score,
+        )

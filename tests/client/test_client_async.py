@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ CALLS: list[tuple[Any, ...]] = [
     ("records.create_many", "A", [{"body": "two"}, {"body": "three", "n": 3}], None, [None, vectors(0, 1)]),
     ("records.create_many", "A", [{"body": "four"}], {"returnResult": False}),
     ("records.import_json", {"Box": {"x": 1, "A": [{"body": "five", "$vectors": vectors(1, 1)}]}}),
+    ("records.import_csv", "Cell", "name,n\na,1\nb,2\n"),
+    ("records.import_csv", "Cell", "name,n\na\n"),
+    ("records.export", {"labels": ["Cell"]}),
     ("records.upsert", {"n": 3, "m": 4}, "A", {"mergeBy": ["n"]}),
     ("records.find",),
     (
@@ -106,7 +110,7 @@ class Conversation:
         if isinstance(value, list):
             return [self.plain(item) for item in value]
         if isinstance(value, str):
-            for word in value.replace("'", " ").replace(";", " ").split():
+            for word in re.split(r"[\s';,]+", value):
                 if len(word) == 36 and word.count("-") == 4:
                     if word not in self.ids:
                         self.ids.append(word)
@@ -144,6 +148,7 @@ def test_the_same_conversation() -> None:
     ]
     assert failed == [
         "PolicyExists",
+        "RowError",
         "QueryError",
         "MultipleFound",
         "NotFound",

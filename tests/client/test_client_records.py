@@ -142,7 +142,7 @@ def test_update_merges_and_set_replaces(db: RushDB) -> None:
     assert record.set({"f": 7})["success"] is True
     assert record.data["a"] == 1  # the copy in hand is as it was
     assert db.records.find_by_id(record).fields == {"f": 7}
-    assert db.records.update(record, {}, "S")["data"]["__label"] == "S"
+    assert db.records.update(record, {}, label="S")["data"]["__label"] == "S"
     assert db.records.find({"labels": ["R"]}).total == 0
 
 

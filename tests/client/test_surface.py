@@ -21,6 +21,9 @@ RECORDS = (
 ).split()
 INDEXES = "find create delete stats upsert_vectors".split()
 RELATIONSHIPS = "find create_many delete_many".split()
+LABELS = ["find"]
+PROPERTIES = "find find_by_id values delete".split()
+SPACES = "records relationships labels properties tx ai".split()
 RECORD = (
     "id label proptypes score fields exists date timestamp get get_data to_dict keys values items"
     " set update attach detach delete"
@@ -55,7 +58,11 @@ PATHS = [
     *(f"ai.indexes.{name}" for name in INDEXES),
     *(f"relationships.{name}" for name in RELATIONSHIPS),
     *(f"tx.{name}" for name in ("begin", "get", "commit", "rollback")),
+    *(f"labels.{name}" for name in LABELS),
+    *(f"properties.{name}" for name in PROPERTIES),
     "ai.search",
+    "ai.get_schema",
+    "ai.get_schema_markdown",
     "ping",
 ]
 
@@ -114,10 +121,13 @@ def test_public_methods_are_the_sdks_own(pair: Any) -> None:
     sdk, mine = pair
     assert public(mine.records) == set(RECORDS)
     assert public(mine.records) <= public(OfficialRecords)
-    assert public(mine.ai) == {"search", "indexes"}
+    assert public(mine.ai) == {"search", "get_schema", "get_schema_markdown", "indexes"}
     assert public(mine.ai.indexes) == set(INDEXES) == public(sdk.ai.indexes)
-    assert public(mine) == {"records", "relationships", "ai", "ping", "aio", "close", "aclose", "over", "url"}
-    for name in ("records", "ai"):
+    for space, names in (("relationships", RELATIONSHIPS), ("labels", LABELS), ("properties", PROPERTIES)):
+        assert public(getattr(mine, space)) == set(names)
+    own = {"transactions", "ping", "aio", "close", "aclose", "over", "url"}
+    assert public(mine) == {*SPACES, *own}
+    for name in SPACES:
         assert public(getattr(mine.aio, name)) == public(getattr(mine, name))
 
 

@@ -9,6 +9,7 @@ import pytest
 from rushmodel.errors import QueryError, StoreTimeout
 from rushmodel.port import EnsureIndexes, ExplainQuery, FindRows, RecordQuery, RowQuery
 
+from .evaluate import ends
 from .store import Store, query
 from .test_traversals import World, nested
 
@@ -495,7 +496,7 @@ def test_the_latest_moment_is_later_by_a_fraction():
         ("minutes", 15, "2024-05-16T13:45:00"),
         ("hours", 6, "2024-05-16T12:00:00"),
         ("days", 1, "2024-05-16T00:00:00"),
-        ("weeks", 2, "2024-05-13T00:00:00"),
+        ("weeks", 2, "2024-05-06T00:00:00"),
         ("quarters", 2, "2024-01-01T00:00:00"),
         ("years", 10, "2020-01-01T00:00:00"),
     ],
@@ -541,6 +542,50 @@ def test_several_labels_are_one_set_of_records(companies):
         assert [tuple(found.values()) for found in rows] == [("Co", 3), ("Dept", 3), ("Emp", 5)]
         names = rows_of(companies, labels, select={"n": "$record.name"}, orderBy={"n": "asc"}, limit=4)
         assert [found["n"] for found in names] == ["Acme", "Ann", "Bob", "Bolt"]
+
+
+@pytest.mark.parametrize("direction", [None, "in", "out"])
+@pytest.mark.parametrize("hops", [1, 2, 3, {"max": 2}, {"max": 4}, {"min": 2, "max": 3}])
+@pytest.mark.parametrize(
+    "edges",
+    [
+        [(0, 1)],
+        [(0, 1), (1, 0)],
+        [(0, 1), (1, 2), (2, 0)],
+        [(0, 0), (0, 1)],
+        [(0, 1), (1, 2), (3, 1), (3, 3)],
+        [(0, 1), (0, 2), (1, 3), (2, 3)],
+    ],
+    ids=repr,
+)
+def test_paths_lead_to_the_same_records_as_in_conditions(edges, hops, direction):
+    world = World([("A", {"n": n}) for n in range(4)], [(*edge, "R", None) for edge in edges])
+    relation = {"hops": hops} | ({} if direction is None else {"direction": direction})
+    block = {"A": {"$relation": relation, "$alias": "$a"}}
+    items = {"$collect": {"from": "$a", "select": {"n": "$self.n"}}}
+    rows = rows_of(world.store, "A", where=block, select={"x": items, "c": {"$count": "$a"}}, orderBy="asc")
+    found = {each["n"]: [item["n"] for item in each["x"]] for each in rows}
+    reached = {place: sorted(ends(world, place, relation)) for place in range(4)}
+    assert found == {place: those for place, those in reached.items() if those}
+    assert [each["c"] for each in rows] == [len(those) for those in found.values()]
+    world.store.close()
+
+
+def test_collections_are_ordered_and_cut(companies):
+    def names(**more):
+        rows = rows_of(companies, "Dept", select={"x": {"$collect": {"label": "Emp"} | more}}, orderBy="asc")
+        return ["".join(item.get("name", item.get("n"))[0] for item in each["x"]) for each in rows]
+
+    assert names() == names(orderBy="asc") == ["ABC", "D", "E"]
+    assert names(orderBy="desc") == names(orderBy={"$id": "desc"}) == ["CBA", "D", "E"]
+    assert names(orderBy={"salary": "desc"}) == ["BCA", "D", "E"]
+    assert names(orderBy={"salary": "desc"}, limit=1, skip=1) == ["C", "", ""]
+    assert names(orderBy={"role": "asc", "name": "desc"}, limit=2) == ["CA", "D", "E"]
+    assert names(where={"role": "ops"}) == ["B", "D", ""]
+    worked_out = {"n": "$self.name", "v": {"$multiply": ["$self.salary", -1]}}
+    assert names(select=worked_out, orderBy={"v": "asc"}, limit=2) == ["BC", "D", "E"]
+    assert names(select=worked_out, orderBy={"role": "desc", "v": "desc"}, skip=1) == ["AC", "", ""]
+    assert names(select=worked_out, orderBy={"n": "desc"}, limit=1) == ["C", "D", "E"]
 
 
 # -- what is no query -------------------------------------------------------------
@@ -682,7 +727,7 @@ def test_expressions_nest_only_so_deep(companies):
 
     deep = nested(14, wrap, "$record.founded")
     assert rows_of(companies, select={"x": {"$sum": deep}}, groupBy=["x"])[0]["x"] > 0
-    assert len(rows_of(companies, select={"x": deep}, groupBy=["x"])) == 1
+    assert len(rows_of(companies, select={"x": deep}, groupBy=["x"])) == 2
     with pytest.raises(QueryError, match="an expression nests deeper than 16 levels"):
         rows_of(companies, select={"x": nested(17, wrap, "$record.founded")})
     with pytest.raises(QueryError, match="deeper than 16"):

@@ -9,13 +9,13 @@ from rushmodel.errors import QueryError
 from rushmodel.port import FindRows, RowQuery
 
 from .evaluate import Ambiguous, answer
-from .test_traversals import LABELS, MOMENTS, NUMBER, PLACES, SMALL, World, hop_counts
+from .test_traversals import MOMENTS, NUMBER, PLACES, SMALL, World, hop_counts
 
 NAMES = st.sampled_from(["n", "n", "p", "s", "when", "absent"])
 VALUES = SMALL | st.sampled_from([0.5, -1.5, True, False, "a", "b"]) | st.lists(SMALL, max_size=2)
 RECORDS = st.lists(
     st.tuples(
-        LABELS,
+        st.sampled_from("AAAABC"),
         st.fixed_dictionaries(
             {"n": SMALL}, optional={"p": VALUES, "s": st.sampled_from("ab"), "when": MOMENTS}
         ),
@@ -35,7 +35,7 @@ RELATION = st.fixed_dictionaries(
 CONDITION = st.fixed_dictionaries({"n": st.just({"$exists": True}) | st.just({"$lt": 2}) | NUMBER})
 EDGES = st.lists(
     st.tuples(PLACES, PLACES, st.sampled_from("RRRS"), st.none() | st.fixed_dictionaries({"w": SMALL})),
-    min_size=4,
+    min_size=5,
     max_size=8,
 )
 UNITS = st.sampled_from(
@@ -120,7 +120,7 @@ def queries(draw):
             alias = found["from"] = draw(st.sampled_from(others))
             inner += [each for each in below[alias] if each in within] + [alias]
         else:
-            found["label"] = draw(st.sampled_from(["A", "B", "C", "NOPE"]))
+            found["label"] = draw(st.sampled_from("AAAAB"))
             if draw(st.integers(0, 3)) == 3:
                 found["$relation"] = draw(RELATION)
         if draw(st.integers(0, 2)) == 0:
@@ -171,7 +171,7 @@ def queries(draw):
         select,
         tuple(dict.fromkeys(grouping)),
         tuple(order),
-        draw(st.sampled_from([None, None, 0, 1, 2, 3])),
+        draw(st.sampled_from([None, None, None, 0, 1, 2, 3])),
         draw(st.sampled_from([0, 0, 0, 1])),
         draw(st.booleans()),
     )
@@ -195,7 +195,7 @@ REFUSED = ("of single records", "rows have", "is no key of the rows", "which has
 """What is a wrong document: it could not be grouped or ordered like that."""
 
 
-@settings(max_examples=350, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(RECORDS, EDGES, queries())
 def test_rows_agree_with_a_plain_evaluator(records, edges, query):
     world = World(records, edges)

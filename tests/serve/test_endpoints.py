@@ -436,7 +436,7 @@ def test_every_route_of_the_table_is_there_and_asks_for_the_token(server: Server
         ("POST", "/records"),
         ("GET", "/"),
         ("GET", "/api/v1/records/a/b"),
-        ("POST", "/api/v1/labels/search"),
+        ("GET", "/api/v1/labels/search"),
     ],
 )
 def test_what_is_not_there(server: Server, method: str, path: str) -> None:

@@ -23,12 +23,15 @@ VERSIONS = Difference(CapabilityError, "a RushDB server tells no versions, so no
 FORGETS = Difference(VectorsNotLoaded, "R6: what is written by id takes unloaded vectors with it")
 TEXTLESS = Difference(VectorError, "R4: there is no vector without its text")
 ONE_WAY = Difference(CapabilityError, "R29: a server keeps one relationship of a type between two records")
+COLLECTS = Difference(CapabilityError, "R31: $collect by label says no relationship")
 EDGES = Difference(CapabilityError, "a server passes over what is asked of relationships along the way")
 DUPLICATES = Difference(AssertionError, "R18: nothing on a server keeps merge keys unique")
 
 RUSHDB = {
     "test_cycles": ONE_WAY,
     "test_conditions_on_edges": EDGES,
+    "test_related_records_are_collected": COLLECTS,
+    "test_what_is_collected_nests": COLLECTS,
     "test_every_twin_does_the_same": VERSIONS,
     "test_the_records_of_an_iteration_can_be_saved": VERSIONS,
     "test_if_unchanged_refuses_what_others_changed": VERSIONS,

@@ -174,6 +174,36 @@ def test_one_command_is_sent(sales, sent):
     assert [type(each) for each in sent] == [FindRows]
 
 
+class Loose(Row):
+    city: str | None = None
+    n: int
+
+
+def test_a_raw_document(sales):
+    document = {"select": {"n": {"$count": "*"}}, "groupBy": ["$record.city"], "orderBy": {"n": "asc"}}
+    assert Sale.find_raw(document, Loose) == [Loose(city="Rome", n=2), Loose(city="Oslo", n=3)]
+    assert [row.n for row in Sale.find_raw({"labels": ["Sale"], **document}, Row)] == [2, 3]
+    with pytest.raises(QueryError, match=r"select: .*find_raw\(\{\.\.\.\}, Row\)"):
+        Sale.find_raw(document)
+    with pytest.raises(QueryError, match="labels: expected"):
+        Sale.find_raw({"labels": ["Other"], **document}, Row)
+    with pytest.raises(QueryError, match="select: expected"):
+        Sale.find_raw({"where": {}}, Row)
+    with pytest.raises(LoadError, match="Loose: n: "):
+        Sale.find_raw({"select": {"n": "$record.city"}, "where": {"city": "Rome"}}, Loose)
+
+
+def test_a_plan_is_told(embedded_db):
+    class Noted(Model):
+        number: Field[int] = field(index=True)
+        text: Field[str] = field(default="")
+
+    Noted(number=1).save()
+    assert "number" in Noted.find(Noted.number > 3).explain()
+    assert "SCAN" in Noted.find(Noted.text.contains("a")).explain()
+    assert "Noted" in Noted.aggregate(n=count()).explain()
+
+
 # -- along relations
 
 

@@ -51,7 +51,18 @@ def public(cls: type[Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("cls", [Model, Query])
 def test_every_verb_has_its_twin(cls):
     verbs = public(cls)
-    without = {"clone", "find", "where", "order_by", "limit", "offset", "with_", "with_vectors", "only", "aggregate"}
+    without = {
+        "clone",
+        "find",
+        "where",
+        "order_by",
+        "limit",
+        "offset",
+        "with_",
+        "with_vectors",
+        "only",
+        "aggregate",
+    }
     twins = {name for name in verbs if name.startswith("a") and name[1:] in verbs}
     assert verbs.keys() - twins - without == {name[1:] for name in twins}
     for twin in twins:
@@ -62,7 +73,7 @@ def test_every_verb_has_its_twin(cls):
 
 def test_the_async_face_of_a_database_has_the_same_verbs():
     async_verbs = public(AsyncDatabase)
-    assert async_verbs.keys() == {"plan", "sync", "close"}
+    assert async_verbs.keys() == {"plan", "sync", "schema", "transaction", "close"}
     for name in async_verbs:
         assert inspect.signature(getattr(Database, name)).parameters.keys() == (
             inspect.signature(getattr(AsyncDatabase, name)).parameters.keys()

@@ -41,6 +41,7 @@ from ...port import (
     ReadCursor,
     SaveGraph,
     SaveRecords,
+    SearchMany,
     SearchVectors,
     UpdateRecords,
     UpsertVectors,
@@ -100,7 +101,7 @@ class EmbeddedBackend:
         self._limit = TimeLimit(time_limit)
         self._session: Session | None = None
         self._writes = _WRITES
-        self._reads = _reads(self._cursors)
+        self._reads = _reads(self._cursors, Searcher(self._file))
 
     def __repr__(self) -> str:
         return f"EmbeddedBackend({self._file.path!r})"
@@ -135,7 +136,7 @@ class EmbeddedBackend:
         """
         in_memory = self._file.in_memory
         limit = self._limit if in_memory else TimeLimit(self._seconds)  # one for each connection
-        reads = _reads(Cursors(self._file, at_once=True))
+        reads = _reads(Cursors(self._file, at_once=True), Searcher(self._file, saves=False))
         transaction = EmbeddedTransaction(self._file, self._writes, reads, limit, seconds)
         if in_memory:
             self._session = None  # on the same connection, what it knows may be changed now
@@ -170,6 +171,7 @@ class EmbeddedBackend:
     def _within(self, session: Session, handler: Handler, command: Command[R], begin: str) -> R:
         run = session.run
         self._limit.begin(session.connection)
+        session.limit = self._limit
         try:
             run(begin)
             session.check()
@@ -184,11 +186,12 @@ class EmbeddedBackend:
         return answer
 
 
-def _reads(cursors: Cursors) -> Handlers:
+def _reads(cursors: Cursors, searcher: Searcher) -> Handlers:
     """The commands that read, with what belongs to one connection."""
     return {
         **_READS,
-        SearchVectors: Searcher().search,
+        SearchMany: searcher.search_many,
+        SearchVectors: searcher.search,
         OpenCursor: cursors.open,
         ReadCursor: cursors.read,
         CloseCursor: cursors.close,

@@ -32,10 +32,18 @@ class TimeLimit:
             connection.set_progress_handler(self._is_over, _STEPS)
             self._connection = connection
 
+    def check(self) -> None:
+        """`StoreTimeout` once the time is over, for work that SQLite does not do."""
+        if self._seconds is not None and self._is_over():
+            raise self._timeout()
+
     def error(self, error: sqlite3.Error) -> StoreTimeout | None:
         """What an error of SQLite's means, if the limit is the reason."""
         if self._seconds is None or not self._is_over() or "interrupted" not in str(error):
             return None
+        return self._timeout()
+
+    def _timeout(self) -> StoreTimeout:
         return StoreTimeout(
             f"this took longer than the {self._seconds:g} s that a command may take; narrow the query",
             seconds=self._seconds,

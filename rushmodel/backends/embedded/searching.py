@@ -1,136 +1,223 @@
-"""`SearchVectors`: the records nearest to a vector, among those a condition leaves."""
+"""`SearchVectors`, `SearchMany`: the records nearest to a vector, among those a condition leaves."""
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING
+import os
+import threading
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ...errors import AmbiguousSearch, PolicyMissing, QueryError, StoreError, VectorError
-from ...port import SearchVectors, StoredRecord
-from .matrix import VectorMatrix
+from ...errors import AmbiguousSearch, PolicyMissing, QueryError, VectorError
+from ...port import Float32, RecordQuery, SearchMany, SearchVectors, StoredRecord
+from .masks import rows_among
+from .matrix import DamagedVectors
+from .mirrors import Mirror, last_seq
 from .names import Table
-from .querying import matching_rows, tables_of
+from .querying import tables_of
 from .records import Projection, read_rows
-from .vectors import FLOAT32, sum_of_squares
+from .sidecar import remove_sidecars
+from .vectors import sum_of_squares
 
 if TYPE_CHECKING:
-    import sqlite3
-
-    import numpy.typing as npt
-
+    from .file import StoreFile
     from .policies import StoredPolicy
     from .session import Session
 
-_LOAD_ROWS = 8192
+_WAIT: Final = 0.05
+"""Seconds between two looks at the clock while others scan."""
 
 
 class Searcher:
     """Searches, and keeps the vectors of every policy that was searched in memory.
 
-    A matrix is brought up to date at each search, inside the search's own
-    snapshot: by ``seq`` it learns what this process and others have committed
-    since, and never what was rolled back.
+    Threads may search at the same time, each in a session of its own. A matrix is brought up to date at
+    each search, to that session's snapshot: by ``seq`` it learns what this process and others have
+    committed since, and never what was rolled back. So long as anybody scans the matrices they stay as
+    they are; a session whose snapshot is older than they are takes a newer one.
+
+    The sessions show what is committed, or else they are one only, and its own Searcher with it, which does
+    not save sidecars (``saves``).
     """
 
-    def __init__(self) -> None:
-        self._mirrors: dict[int, _Mirror] = {}
+    def __init__(self, file: StoreFile, *, saves: bool = True) -> None:
+        self._file = file
+        self._saves = saves
+        self._database = None if file.in_memory else file.path
+        self._mirrors: dict[int, Mirror] = {}
+        self._turn = threading.Condition()
+        self._scanning = 0
+        self._process = os.getpid()
 
     def search(self, session: Session, command: SearchVectors) -> list[StoredRecord]:
-        query = command.query
+        asked = _Asked(command, command.vector[np.newaxis], command.without)
+        return self._answer(session, asked)[0]
+
+    def search_many(self, session: Session, command: SearchMany) -> list[list[StoredRecord]]:
+        vectors = command.vectors
+        if vectors.ndim != 2:
+            raise VectorError(f"expected vectors of shape (m, dims), got {vectors.shape}", given=vectors.shape)
+        if not len(vectors):
+            return []
+        return self._answer(session, _Asked(command, vectors, None))
+
+    def _answer(self, session: Session, asked: _Asked) -> list[list[StoredRecord]]:
+        query = asked.command.query
         if query.order:
             raise QueryError("a search is ordered by nearness; leave the order out, or sort what it answers")
-        _check_vector(command)
-        tables = tables_of(session, query)
-        labels = query.labels or [table.label for table in tables]
-        # A label that has never had a record has policies, and no table.
-        policies = {label: _policies_for(session, label, command) for label in labels}
-        _check_similarity([policy for several in policies.values() for policy in several], command)
-        places = [(table, policy) for table in tables for policy in policies[table.label]]
-        if not places:
-            _refuse_unless_empty(session, tables, command)
-            return []
-        without = _row_of(session, command.without)
-        most = None if query.limit is None else query.limit + query.offset
-        self._forget_deleted(session)
-        found: list[tuple[float, int, Table]] = []
-        for table, policy in places:
-            matrix = self._mirror(policy).catch_up(session.connection)
-            among = _among(session, table, command)
-            nearest = matrix.nearest(
-                command.vector, len(matrix) if most is None else most, among=among, without=without
-            )
-            found.extend((score, row, table) for row, score in nearest)
-        # One matrix answers in order; of several, equal scores go by row, which is by age.
-        found.sort(key=lambda hit: (-hit[0], hit[1]))
-        if command.min_score is not None:
-            found = [hit for hit in found if hit[0] >= command.min_score]
-        return _read_hits(session, command, found[query.offset : most])
+        for vector in asked.vectors:
+            _check_vector(asked, vector)
+        while True:
+            places = self._begin(session, asked)
+            if places is None:
+                return [[] for _ in asked.vectors]
+            try:
+                hits = _nearest(session, asked, places)
+                if self._saves:
+                    self._save(places)
+            except DamagedVectors:
+                self._distrust(places)
+                continue
+            finally:
+                self._end()
+            return [_read_hits(session, query, found) for found in hits]
 
-    def _mirror(self, policy: StoredPolicy) -> _Mirror:
+    def _begin(self, session: Session, asked: _Asked) -> list[_Place] | None:
+        """What is to be searched, as the session's snapshot shows it, until `_end`; None: there is nothing."""
+        self._enter_process()
+        with self._turn:
+            while True:
+                places = self._places(session, asked)
+                if not places:
+                    return None
+                last = last_seq(session.connection)
+                mirrors = [place.mirror for place in places]
+                if any(mirror.seq > last for mirror in mirrors):
+                    session.renew()  # others cannot go on meanwhile: once is enough
+                elif all(mirror.seq == last for mirror in mirrors) or not self._scanning:
+                    for mirror in mirrors:
+                        mirror.catch_up(session.connection, last, session.pause)
+                    self._scanning += 1
+                    return places
+                else:
+                    self._turn.wait(_WAIT)
+                    session.pause()
+
+    def _end(self) -> None:
+        with self._turn:
+            self._scanning -= 1
+            self._turn.notify_all()
+
+    def _places(self, session: Session, asked: _Asked) -> list[_Place]:
+        command = asked.command
+        tables = tables_of(session, command.query)
+        labels = command.query.labels or [table.label for table in tables]
+        # A label that has never had a record has policies, and no table.
+        policies = {label: _policies_for(session, label, asked) for label in labels}
+        _check_similarity([policy for several in policies.values() for policy in several], asked)
+        self._forget_deleted(session)
+        places = [
+            _Place(table, self._mirror(policy)) for table in tables for policy in policies[table.label]
+        ]
+        if not places:
+            _refuse_unless_empty(session, tables, asked)
+        return places
+
+    def _mirror(self, policy: StoredPolicy) -> Mirror:
         mirror = self._mirrors.get(policy.number)
         if mirror is None:
-            mirror = self._mirrors[policy.number] = _Mirror(policy)
+            mirror = self._mirrors[policy.number] = Mirror(policy, self._database)
         return mirror
+
+    def _save(self, places: list[_Place]) -> None:
+        for place in places:
+            mirror = place.mirror
+            if mirror.needs_saving():
+                with mirror.saving:
+                    if mirror.needs_saving():  # another thread may have been faster
+                        mirror.save(self._file)
+
+    def _distrust(self, places: list[_Place]) -> None:
+        with self._turn:
+            for place in places:
+                number = place.mirror.policy.number
+                if self._mirrors.get(number) is place.mirror:
+                    place.mirror.distrust()
+                    # Without its path it reads no sidecar again, and so comes to an end.
+                    fresh = self._mirrors[number] = Mirror(place.mirror.policy, self._database)
+                    fresh.trusts = False
 
     def _forget_deleted(self, session: Session) -> None:
         if self._mirrors:
             there = {policy.number for policy in session.policies.all()}
             for number in self._mirrors.keys() - there:
+                if self._saves and self._database is not None:
+                    remove_sidecars(self._database, number)
                 del self._mirrors[number]
 
-
-class _Mirror:
-    """The vectors of one policy in memory, as they are in the file up to ``seq``."""
-
-    def __init__(self, policy: StoredPolicy) -> None:
-        assert policy.signature.dims is not None
-        self._policy = policy
-        self._dims = policy.signature.dims
-        self._matrix = VectorMatrix(self._dims, policy.signature.similarity)
-        self._seq = 0
-
-    def catch_up(self, connection: sqlite3.Connection) -> VectorMatrix:
-        """The matrix, with everything in it that the connection's snapshot shows."""
-        last = connection.execute("SELECT max(seq) FROM vectors").fetchone()[0] or 0
-        if last > self._seq:
-            # By seq, not by the index over (policy, row): usually a handful of rows are new.
-            rows = connection.execute(
-                "SELECT row, vector FROM vectors NOT INDEXED WHERE seq > ? AND policy = ?",
-                (self._seq, self._policy.number),
-            )
-            while chunk := rows.fetchmany(_LOAD_ROWS):
-                self._take(chunk)
-            self._seq = last
-        return self._matrix
-
-    def _take(self, chunk: list[tuple[int, bytes | None]]) -> None:
-        gone = [row for row, vector in chunk if vector is None]
-        if gone:
-            self._matrix.drop(np.array(gone, dtype=np.int64))
-        held = [(row, vector) for row, vector in chunk if vector is not None]
-        if held:
-            rows = np.fromiter((row for row, _ in held), dtype=np.int64, count=len(held))
-            joined = b"".join([vector for _, vector in held])
-            if len(joined) != len(held) * self._dims * FLOAT32.itemsize:
-                raise StoreError(
-                    f"the file is damaged: a vector of {self._policy.signature} has another length"
-                )
-            try:
-                self._matrix.put(rows, np.ndarray((len(held), self._dims), dtype=FLOAT32, buffer=joined))
-            except VectorError as error:
-                raise StoreError(
-                    f"the file is damaged, in the vectors of {self._policy.signature}"
-                ) from error
+    def _enter_process(self) -> None:
+        if self._process != os.getpid():
+            # A fork came while another thread searched, which is not here to finish.
+            self._process = os.getpid()
+            if self._scanning or not self._turn.acquire(blocking=False):
+                self._mirrors = {}
+            self._turn = threading.Condition()
+            self._scanning = 0
 
 
-def _policies_for(session: Session, label: str, command: SearchVectors) -> list[StoredPolicy]:
+class _Asked(NamedTuple):
+    command: SearchVectors | SearchMany
+    vectors: Float32  # (m, dims)
+    without: str | None
+
+    @property
+    def dims(self) -> int:
+        return self.vectors.shape[1]
+
+
+class _Place(NamedTuple):
+    table: Table
+    mirror: Mirror
+
+
+_Found: TypeAlias = "list[tuple[float, int, Table]]"
+
+
+def _nearest(session: Session, asked: _Asked, places: list[_Place]) -> list[_Found]:
+    """Score, row and table of the hits of each vector, best first."""
+    command = asked.command
+    query = command.query
+    without = _row_of(session, asked.without)
+    most = None if query.limit is None else query.limit + query.offset
+    found: list[_Found] = [[] for _ in asked.vectors]
+    for table, mirror in places:
+        matrix = mirror.matrix
+        k = len(matrix) if most is None else most
+        among = rows_among(session, table, query)
+        if len(found) == 1:
+            several = [
+                matrix.nearest(asked.vectors[0], k, among=among, without=without, pause=session.pause)
+            ]
+        else:
+            several = matrix.nearest_many(asked.vectors, k, among=among, pause=session.pause)
+        for hits, nearest in zip(found, several, strict=True):
+            hits.extend((score, row, table) for row, score in nearest)
+    for place, hits in enumerate(found):
+        # One matrix answers in order; of several, equal scores go by row, which is by age.
+        hits.sort(key=lambda hit: (-hit[0], hit[1]))
+        if command.min_score is not None:
+            hits = [hit for hit in hits if hit[0] >= command.min_score]
+        found[place] = hits[query.offset : most]
+    return found
+
+
+def _policies_for(session: Session, label: str, asked: _Asked) -> list[StoredPolicy]:
     """The policies of the label that the search can mean (R12): external ones before managed ones (R28)."""
+    command = asked.command
     fitting = [
         policy
         for policy in session.policies.of_property(label, command.property)
-        if policy.signature.dims == command.vector.size
+        if policy.signature.dims == asked.dims
         and command.source in (None, policy.signature.source)
         and command.similarity in (None, policy.signature.similarity)
     ]
@@ -138,18 +225,17 @@ def _policies_for(session: Session, label: str, command: SearchVectors) -> list[
     return external or fitting
 
 
-def _check_vector(command: SearchVectors) -> None:
-    vector = command.vector
+def _check_vector(asked: _Asked, vector: Float32) -> None:
     if vector.ndim != 1 or vector.dtype != np.float32:
         raise VectorError(
             f"a search takes one float32 vector, got {vector.dtype} of shape {vector.shape}",
             given=vector.shape,
         )
     if not np.isfinite(vector).all():
-        raise VectorError("the query vector holds NaN or infinite values", property=command.property)
+        raise VectorError("the query vector holds NaN or infinite values", property=asked.command.property)
 
 
-def _check_similarity(policies: list[StoredPolicy], command: SearchVectors) -> None:
+def _check_similarity(policies: list[StoredPolicy], asked: _Asked) -> None:
     """`AmbiguousSearch` unless one similarity is meant; `VectorError` where cosine gets no direction."""
     similarities = {policy.signature.similarity for policy in policies}
     if len(similarities) > 1:
@@ -157,29 +243,32 @@ def _check_similarity(policies: list[StoredPolicy], command: SearchVectors) -> N
         raise AmbiguousSearch(
             f"several index policies fit the query vector: {', '.join(map(str, candidates))};"
             " similarityFunction decides",
-            property=command.property,
+            property=asked.command.property,
             candidates=candidates,
         )
-    if similarities == {"cosine"} and not 0.0 < sum_of_squares(command.vector) < np.inf:
+    if similarities != {"cosine"}:
+        return
+    if not all(0.0 < sum_of_squares(vector) < np.inf for vector in asked.vectors):
         raise VectorError(
             "the query vector's norm is zero or not finite in float32, so that it has no direction",
-            property=command.property,
+            property=asked.command.property,
         )
 
 
-def _refuse_unless_empty(session: Session, tables: list[Table], command: SearchVectors) -> None:
+def _refuse_unless_empty(session: Session, tables: list[Table], asked: _Asked) -> None:
     """`PolicyMissing` if there are records to search and no policy to search by (promise 7)."""
+    command = asked.command
     for table in tables:
         if session.execute(f"SELECT EXISTS (SELECT 1 FROM {table.sql})").fetchone()[0]:
             labels = ", ".join(command.query.labels) or "any label"
             wanted = " ".join(filter(None, (command.source, command.similarity)))
             raise PolicyMissing(
                 f"no {wanted + ' ' if wanted else ''}index policy found for label {labels}, property"
-                f" {command.property!r}, dimensions {command.vector.size}"
+                f" {command.property!r}, dimensions {asked.dims}"
                 f"{session.policies.known(table.label, command.property)}",
                 labels=command.query.labels,
                 property=command.property,
-                dimensions=command.vector.size,
+                dimensions=asked.dims,
             )
 
 
@@ -190,17 +279,9 @@ def _row_of(session: Session, record_id: str | None) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _among(session: Session, table: Table, command: SearchVectors) -> npt.NDArray[np.int64] | None:
-    """The rows that the condition leaves; None where there is no condition."""
-    if not command.query.where and command.query.related_to is None:
-        return None
-    return np.fromiter(chain.from_iterable(matching_rows(session, table, command.query)), dtype=np.int64)
-
-
 def _read_hits(
-    session: Session, command: SearchVectors, hits: list[tuple[float, int, Table]]
+    session: Session, query: RecordQuery, hits: _Found
 ) -> list[StoredRecord]:
-    query = command.query
     by_label: dict[str, tuple[Table, list[int]]] = {}
     for _, row, table in hits:
         by_label.setdefault(table.label, (table, []))[1].append(row)

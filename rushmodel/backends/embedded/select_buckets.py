@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from ...wire.proptypes import looks_like_datetime
@@ -14,6 +15,7 @@ SIZED: Final = frozenset(f"{unit}s" for unit in UNITS)
 """With a size: spans of several."""
 
 
+@lru_cache(maxsize=4096)
 def bucket_start(text: str, unit: str, size: int) -> int | None:
     """Milliseconds from 1970-01-01T00:00Z to the start of the span; None for text that is no datetime (R31).
 

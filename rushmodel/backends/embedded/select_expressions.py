@@ -6,7 +6,7 @@ aggregates and collections of what stands behind a row, other keys, arithmetic o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from ...errors import QueryError
@@ -38,6 +38,11 @@ class Ref(Value):
 
     def __hash__(self) -> int:
         return hash((self.node, self.name))
+
+
+def property_of(node: Node, name: str) -> Ref:
+    """What a key of an order names, where it is none of ``select``: a property, or ``$id``."""
+    return Ref(node, "__id" if name == "$id" else name, name)
 
 
 class Bucket(Value):
@@ -137,6 +142,17 @@ def is_of_records(expression: Expression, select: Mapping[str, Expression]) -> b
                 seen.add(part.name)
                 pending.append(select[part.name])
     return True
+
+
+def with_references(select: Mapping[str, Expression], names: Sequence[str]) -> set[str]:
+    """The keys, and those that have to be worked out for them."""
+    needed, pending = set[str](), list(names)
+    while pending:
+        name = pending.pop()
+        if name not in needed:
+            needed.add(name)
+            pending += [part.name for part in parts(select[name]) if isinstance(part, Key)]
+    return needed
 
 
 def put_in(expression: Expression, select: Mapping[str, Expression], place: str) -> Expression:

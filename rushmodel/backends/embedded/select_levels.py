@@ -11,7 +11,7 @@ nodes), however many paths lead from the row to it; so does a collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ...errors import QueryError
@@ -28,13 +28,13 @@ from .select_expressions import (
     Ref,
     Row,
     nodes_of,
+    property_of,
 )
 from .select_joins import Top
 from .select_nodes import Node
 from .select_reading import MOST_RECORDS
-from .select_values import Compute, computed, finite, rank
+from .select_values import finite, shown, sort, worked_out
 from .terms import Term
-from .values import unpack
 
 if TYPE_CHECKING:
     from .select_asking import Asker
@@ -85,7 +85,7 @@ class Level:
             for key, values in self._read_own(own):
                 rows.fill(key, [at[leaf] for leaf in own], values)
         for nodes, members in self._sets(leaves, places).items():
-            first = places and nodes == {self._top.node}
+            first = places and nodes == frozenset({self._top.node})
             where = [at[leaf] for leaf in members] + [len(leaves)] * first
             for key, values in self._read_set(nodes, members, first):
                 rows.fill(key, where, values)
@@ -184,8 +184,9 @@ class Level:
             return {key: [record_document(records[row]) for row in of] for key, of in lists.items()}
         # What is not of the items themselves would need the rows around them; `SelectReader` refuses it.
         level = Level(asker, Top(node, (table,), None, rows))
-        sorted_by = {} if order is not None else {name: Ref(node, name, name) for name, _ in collection.order}
-        select = {**sorted_by, **collection.select}
+        names = [] if order is not None else [name for name, _ in collection.order]
+        others = {name: property_of(node, name) for name in names if name not in collection.select}
+        select = {**collection.select, **others}
         leaves = level.leaves(select.values())
         work = worked_out(select, leaves)
         done = {key[0]: work(values) for key, values in level.read(leaves).items()}
@@ -256,46 +257,11 @@ def known_order(collection: Collection) -> list[tuple[Ref, bool]] | None:
     """The properties that items are ordered by; None where a key has to be worked out for that."""
     order: list[tuple[Ref, bool]] = []
     for name, descending in collection.order:
-        given = (collection.select or {}).get(name, Ref(collection.node, name, name))
+        given = (collection.select or {}).get(name, property_of(collection.node, name))
         if not isinstance(given, Ref) or given.node is not collection.node:
             return None
         order.append((given, descending))
     return order
-
-
-def worked_out(
-    select: Mapping[str, Expression], leaves: Sequence[Expression]
-) -> Callable[[Sequence[Any]], dict[str, Any]]:
-    """What makes a row's keys from the leaves' values; the keys are in an order that allows it."""
-    places = {leaf: place for place, leaf in enumerate(leaves)}
-    computes: list[tuple[str, Compute]] = [(name, computed(each, places)) for name, each in select.items()]
-
-    def work(given: Sequence[Any]) -> dict[str, Any]:
-        done: dict[str, Any] = {}
-        for name, compute in computes:
-            done[name] = compute(given, done)
-        return done
-
-    return work
-
-
-def shown(done: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The keys that have a value, as an answer gives them (R31)."""
-    return {
-        name: unpack(value) if type(value) is bytes else value
-        for name in names
-        if (value := done[name]) is not None
-    }
-
-
-def sort(
-    rows: Iterable[T], order: Sequence[tuple[str, bool]], done: Mapping[T, Mapping[str, Any]]
-) -> list[T]:
-    """The rows by the keys that were worked out for them; ties stay as they are."""
-    ordered = list(rows)
-    for name, descending in reversed(order):
-        ordered.sort(key=lambda row: rank(done[row][name]), reverse=descending)
-    return ordered
 
 
 def _cut(collection: Collection, items: list[Any]) -> list[Any]:

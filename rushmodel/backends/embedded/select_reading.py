@@ -108,7 +108,7 @@ class SelectReader:
             raise QueryError(
                 f"{place}: expected either from (an alias) or label, got {listed(given) or 'neither'}"
             )
-        where = given.get("where", {})
+        where: Mapping[str, Any] = given.get("where", {})
         compile_where(where, NOWHERE, self._graph)
         if "from" in given:
             if "$relation" in given:

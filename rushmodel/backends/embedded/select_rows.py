@@ -14,13 +14,12 @@ out of it, here and not in SQL, in `select_values`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import QueryError
 from ...port import CountRecords, FindRows, FoundRows, Order, RecordQuery, RowQuery
 from ...wire.documents import record_document
-from .operands import listed, text
 from .querying import (
     BY_ID,
     FoundRow,
@@ -35,20 +34,16 @@ from .querying import (
 from .records import Projection, read_rows
 from .select_asking import Asker
 from .select_expressions import (
-    Arithmetic,
-    Bucket,
     Collection,
-    Expression,
-    Key,
     Ref,
-    is_of_records,
-    parts,
-    put_in,
+    property_of,
+    with_references,
 )
+from .select_groups import Groups, read_groups
 from .select_joins import Top
-from .select_levels import Level, RowKey, shown, sort, worked_out
+from .select_levels import Level, RowKey
 from .select_reading import SelectReader, check_order_key
-from .select_values import rank
+from .select_values import rank, shown, sort, worked_out
 
 if TYPE_CHECKING:
     from ...port import StoredRecord
@@ -73,7 +68,7 @@ class RowFinder:
         self._root = reader.nodes.root
         self._select = reader.select(query.select, "select")
         self._order = [(check_order_key(name, "orderBy"), descending) for name, descending in query.order]
-        self._groups = _read_groups(reader, self._select, query.group_by) if query.group_by else None
+        self._groups = read_groups(reader, self._select, query.group_by) if query.group_by else None
         page = (query.limit, query.offset)
         self._roots = RecordQuery(query.labels, query.where, (), *page, related_to=query.related_to)
         self._tables = tuple(tables_of(self._session, self._roots))
@@ -113,10 +108,10 @@ class RowFinder:
 
     def _late(self) -> FoundRows:
         """Ordered by what is worked out for all the root records."""
-        needed = _with_references(self._select, [name for name, _ in self._order if name in self._select])
+        needed = with_references(self._select, [name for name, _ in self._order if name in self._select])
         others = [name for name, _ in self._order if name not in needed] + [BY_ID]
         sought = {name: self._select[name] for name in self._select if name in needed}
-        sought |= {name: Ref(self._root, "__id" if name == BY_ID else name, name) for name in others}
+        sought |= {name: property_of(self._root, name) for name in others}
         level = Level(self._asker, self._everything())
         leaves = level.leaves(sought.values())
         work = worked_out(sought, leaves)
@@ -206,92 +201,6 @@ class RowFinder:
             selection = selection_of(self._session, table, query, query.limit, query.offset)
             self._asker.ask(selection.sql, selection.params)
         return []
-
-
-class Groups(NamedTuple):
-    """What rows are grouped by (``keys``, by their names), what else is worked out, and what a row shows."""
-
-    keys: dict[str, Expression]
-    worked: dict[str, Expression]
-    names: tuple[str, ...]
-
-    def is_order_of_rows(self, order: Sequence[tuple[str, bool]], select: Mapping[str, Expression]) -> bool:
-        """Whether the keys of an order are those of the rows; no order is not. `QueryError`."""
-        of_rows = [name for name, _ in order if name in self.names]
-        for name, _ in order:
-            if isinstance(self.worked.get(name), Collection):
-                raise QueryError(f"orderBy: {name} is a list of records, which has no order")
-            if name not in self.names and (of_rows or name in select):
-                raise QueryError(
-                    f"orderBy: {name} is of single records, and rows are grouped: group by it as well, or"
-                    f" order by {listed(self.names)}"
-                )
-        return bool(of_rows)
-
-
-def _read_groups(reader: SelectReader, select: dict[str, Expression], group_by: Sequence[str]) -> Groups:
-    """``groupBy``: references and keys of ``select``; aggregates among them say nothing."""
-    of_records = {
-        name: put_in(each, select, f"select.{name}")
-        for name, each in select.items()
-        if is_of_records(each, select)
-    }
-    keys: dict[str, Expression] = {}
-    for n, given in enumerate(group_by):
-        place = f"groupBy[{n}]"
-        if text(given, place).startswith("$"):
-            ref = reader.reference(given, place)
-            name, key = ref.name, cast("Expression", ref)
-        elif given in of_records:
-            name, key = given, of_records[given]
-        elif given in select:
-            continue
-        else:
-            raise QueryError(
-                f"{place}: expected a property, as in $record.{given}, or a key of select, got {given!r:.80}"
-            )
-        if keys.setdefault(name, key) != key:
-            raise QueryError(
-                f"{place}: rows have a key {name} already: give one of them another name in select, and group"
-                " by that"
-            )
-    kept = [name for name in select if name not in of_records]
-    for name in kept:
-        if name in keys:
-            raise QueryError(f"select.{name}: rows have this key already, which they are grouped by")
-    needed = _with_references(select, kept)
-    worked = {name: of_records.get(name, each) for name, each in select.items() if name in needed}
-    known = set(keys.values())
-    for name, each in worked.items():
-        _check_of_groups(each, known, f"select.{name}")
-    return Groups(keys, worked, (*keys, *kept))
-
-
-def _check_of_groups(expression: Expression, keys: set[Expression], place: str) -> None:
-    pending = [expression]
-    while pending:
-        each = pending.pop()
-        if each in keys:
-            continue
-        if isinstance(each, Arithmetic):
-            pending += [each.left, each.right]
-        elif isinstance(each, (Ref, Bucket)):
-            shown_as = each.shown if isinstance(each, Ref) else each.of.shown
-            raise QueryError(
-                f'{place}: "{shown_as}" is of single records, and rows are grouped: group by it as well, or'
-                " take an aggregate of it"
-            )
-
-
-def _with_references(select: Mapping[str, Expression], names: Sequence[str]) -> set[str]:
-    """The keys, and those that have to be worked out for them."""
-    needed, pending = set[str](), list(names)
-    while pending:
-        name = pending.pop()
-        if name not in needed:
-            needed.add(name)
-            pending += [part.name for part in parts(select[name]) if isinstance(part, Key)]
-    return needed
 
 
 def _order(name: str, descending: bool) -> Order:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
 
 from ...wire.proptypes import looks_like_datetime
 from .select_expressions import Arithmetic, Constant, Expression, Key
-from .values import FALSE, TRUE
+from .values import FALSE, TRUE, unpack
+
+T = TypeVar("T")
 
 Given: TypeAlias = Sequence[Any]
 Done: TypeAlias = "dict[str, Any]"
@@ -41,6 +43,41 @@ def computed(expression: Expression, places: Mapping[Expression, int]) -> Comput
         return finite(apply(one, other))
 
     return compute
+
+
+def worked_out(
+    select: Mapping[str, Expression], leaves: Sequence[Expression]
+) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """What makes a row's keys from the leaves' values; the keys are in an order that allows it."""
+    places = {leaf: place for place, leaf in enumerate(leaves)}
+    computes: list[tuple[str, Compute]] = [(name, computed(each, places)) for name, each in select.items()]
+
+    def work(given: Sequence[Any]) -> dict[str, Any]:
+        done: dict[str, Any] = {}
+        for name, compute in computes:
+            done[name] = compute(given, done)
+        return done
+
+    return work
+
+
+def shown(done: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The keys that have a value, as an answer gives them (R31)."""
+    return {
+        name: unpack(value) if type(value) is bytes else value
+        for name in names
+        if (value := done[name]) is not None
+    }
+
+
+def sort(
+    rows: Iterable[T], order: Sequence[tuple[str, bool]], done: Mapping[T, Mapping[str, Any]]
+) -> list[T]:
+    """The rows by the keys that were worked out for them; ties stay as they are."""
+    ordered = list(rows)
+    for name, descending in reversed(order):
+        ordered.sort(key=lambda row: rank(done[row][name]), reverse=descending)
+    return ordered
 
 
 def finite(value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from .limits import TimeLimit
+from .masks import Masks
 from .names import Names
 from .policies import Policies
 
@@ -14,7 +16,7 @@ class Session:
     Lives as long as its connection. `check` begins every transaction.
     """
 
-    __slots__ = ("_data_version", "connection", "execute", "names", "policies", "run")
+    __slots__ = ("_data_version", "connection", "execute", "limit", "masks", "names", "policies", "run")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -24,6 +26,9 @@ class Session:
         """As `execute`, on one cursor for all: the answer is to be taken before the next call."""
         self.names = Names(connection)
         self.policies = Policies(connection, self.names)
+        self.masks = Masks()
+        self.limit: TimeLimit | None = None
+        """That of the command that is carried out, for work that SQLite does not do."""
         self._data_version = -1
 
     def check(self) -> None:
@@ -37,7 +42,19 @@ class Session:
             self.forget()
             self._data_version = version
 
+    def renew(self) -> None:
+        """Look at what is committed now, in a transaction that has only read."""
+        self.run("COMMIT")
+        self.run("BEGIN")
+        self.check()
+
+    def pause(self) -> None:
+        """Called every few milliseconds by work that SQLite does not do; `StoreTimeout`."""
+        if self.limit is not None:
+            self.limit.check()
+
     def forget(self) -> None:
         """Forget what was read, also for the reason that a transaction was rolled back."""
         self.names.forget()
         self.policies.forget()
+        self.masks.forget()

@@ -160,6 +160,7 @@ class EmbeddedTransaction:
     def _within(self, handler: Handler, command: Command[R], writes: bool) -> R:
         session = self._session
         self._limit.begin(session.connection)
+        session.limit = self._limit
         if not writes:
             answer: R = handler(session, command)
             return answer

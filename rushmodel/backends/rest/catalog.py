@@ -28,8 +28,9 @@ from ...wire.routes import (
     GET_SCHEMA,
     LIST_VALUES,
 )
+from .asking import queries_for
 from .calls import Exchange
-from .conditions import Plain, server_queries
+from .conditions import Plain
 from .paging import MOST
 from .policies import get_coverage
 from .reading import find_records
@@ -38,7 +39,7 @@ from .server import Server
 
 def count_labels(server: Server, command: CountLabels) -> Exchange[dict[str, int]]:
     query = command.query.replaced(order=(), limit=None, offset=0)
-    queries = server_queries(query)
+    queries = yield from queries_for(server, query)
     if len(queries) == 1:
         answer = yield from server.ask(
             COUNT_LABELS, what="counting records by label", body=_selection(queries[0]), repeatable=True
@@ -73,7 +74,7 @@ def get_property(server: Server, command: GetProperty) -> Exchange[StoredPropert
 
 def list_values(server: Server, command: ListValues) -> Exchange[PropertyValues]:
     query, what = command.query, f"reading the values of property {command.property_id}"
-    queries = server_queries(query)
+    queries = yield from queries_for(server, query)
     if len(queries) > 1:
         raise CapabilityError(
             f"{what}: where: this takes {len(queries)} queries, since a RushDB server misreads a negation"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from ...errors import ServerError
+from ...errors import CapabilityError, ServerError
 from ...port import FindRows, FoundRows, RecordQuery, RowQuery
 from ...wire.bodies import Body
 from ...wire.routes import FIND_RECORDS
@@ -25,6 +25,11 @@ def find_rows(server: Server, command: FindRows) -> Exchange[FoundRows]:
     language, "select, groupBy"): grouped rows are therefore always asked for in such an order.
     """
     query = command.query
+    if _names_relations(query.select) and not (yield from server.extended()):
+        raise CapabilityError(
+            "select: on a RushDB server $collect by label cannot say by which relationship, and would take "
+            "the records of every one; name an $alias in where, or read the relation along with with_="
+        )
     plain = yield from query_as_written(server, RecordQuery(query.labels, query.where))
     order = _order(query, late=bool(query.group_by) and not (yield from server.extended()))
     limit, offset = query.limit, query.offset
@@ -72,6 +77,17 @@ def _order(query: RowQuery, *, late: bool) -> Mapping[str, str] | str:
     if list(order) in ([], ["__id"]):
         return order.get("__id", "asc")
     return order
+
+
+def _names_relations(document: object) -> bool:
+    """Whether something is collected along one kind of relationship, which only `serve` understands."""
+    if isinstance(document, Mapping):
+        given = cast("Mapping[str, object]", document)
+        collected = given.get("$collect")
+        if isinstance(collected, Mapping) and "$relation" in collected:
+            return True
+        return any(map(_names_relations, given.values()))
+    return isinstance(document, (list, tuple)) and any(map(_names_relations, cast("list[object]", document)))
 
 
 def _rows(answer: Answer) -> list[dict[str, Any]]:
