@@ -7,19 +7,19 @@ from typing import Any, cast
 
 from ..errors import QueryError
 from ..flow import Operation, ask
-from ..port import FindPage, FindRecords, FindRows, FoundRows, Order, RecordQuery, RowQuery
+from ..port import FindPage, FindRows, FoundRows, Order, RowQuery
 from ..wire.documents import record_document
 from .raw_documents import Document
 from .raw_queries import QUERY_KEYS, read_query
 
 
 def find(
-    search_query: object, record_id: str | None = None, *, versions: bool = False
+    search_query: object, record_id: str | None = None, *, versions: bool = False, cut_roots: bool = True
 ) -> Operation[FoundRows]:
     """A page of what matches: documents of records, or rows (R31).
 
     ``record_id``: only records that a relationship connects with that one; an unknown one has none.
-    ``versions``: documents of records tell them.
+    ``versions``: documents of records tell them. ``cut_roots``: as in `RowQuery`.
 
     Raises:
         QueryError: A query that cannot be understood, by its key; ``aggregate``, an older form of
@@ -30,17 +30,12 @@ def find(
     if computed is None:
         page = yield from ask(FindPage(read_query(search_query).replaced(related_to=record_id)))
         return FoundRows([record_document(each, versions=versions) for each in page.records], page.total)
-    rows = read_row_query(search_query)
-    if record_id is not None:
-        near = RecordQuery(rows.labels, rows.where, related_to=record_id, properties=())
-        ids = [each.id for each in (yield from ask(FindRecords(near)))]
-        chosen = {"$id": {"$in": ids}}
-        rows = rows.replaced(where={"$and": [rows.where, chosen]} if rows.where else chosen)
+    rows = read_row_query(search_query).replaced(cut_roots=cut_roots, related_to=record_id)
     return (yield from ask(FindRows(rows)))
 
 
 def read_row_query(search_query: object) -> RowQuery:
-    """A search query with ``select``.
+    """A search query with ``select``; its limit is of the root records unless rows are ordered by a key.
 
     Raises:
         QueryError: As `raw_queries.read_query`; ``select`` is no dict, ``groupBy`` no list of texts or
@@ -66,6 +61,7 @@ def read_row_query(search_query: object) -> RowQuery:
         _order(plain.order),
         plain.limit,
         plain.offset,
+        cut_roots=True,
     )
 
 

@@ -13,6 +13,7 @@ from ..operations.raw_queries import QUERY_KEYS
 from ..port import StoredRecord
 from ..wire import routes
 from ..wire.documents import record_document
+from ..wire.routes import LIMIT_ROWS
 from .answers import answer
 from .front import Body, Front, caller_of, check_skip, expected_version, extended, kept, kept_options
 from .properties import read_properties
@@ -57,9 +58,13 @@ async def delete_record(front: Front, request: Request) -> Response:
 
 async def find_records(front: Front, request: Request) -> Response:
     """Records or rows; with an id in the path of those that a relationship connects with that record."""
-    body = kept(await front.body(request), _FIND_KEYS)
+    given = await front.body(request)
+    body = kept(given, _FIND_KEYS)
     check_skip(body)
-    operation = raw_rows.find(body, request.path_params.get("id"), versions=extended(request))
+    known = extended(request)
+    cut_roots = not (known and given.get(LIMIT_ROWS) is True)
+    near = request.path_params.get("id")
+    operation = raw_rows.find(body, near, versions=known, cut_roots=cut_roots)
     found = await front.run(operation)
     return answer(found.rows, total=found.total)
 

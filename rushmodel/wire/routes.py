@@ -18,6 +18,10 @@ VERSION_HEADER = "if-match"
 TRANSACTION_HEADER = "x-transaction-id"
 """The transaction that a request belongs to."""
 
+LIMIT_ROWS = "limitRows"
+"""In a search query with ``select``, for clients that understand the extensions: true where limit and skip
+are of the rows, whatever their order."""
+
 CODE = "code"
 """In an error's body, for clients that understand the extensions: the class of the error."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import datetime as dt
 from decimal import Decimal
 
@@ -31,6 +32,7 @@ from rushmodel import (
 from rushmodel.port import FindRows
 
 UTC = dt.timezone.utc
+sum_python = builtins.sum
 
 
 class Sale(Model):
@@ -147,6 +149,22 @@ def test_limit_and_offset_cut_the_rows(sales):
     assert [row.pieces for row in rows.offset(1).limit(2)] == [2, 3]
     assert rows.first().pieces == 1
     assert rows.limit(0).all() == []
+
+
+def test_a_limit_is_of_rows_whatever_their_order(sales):
+    rows = Sale.aggregate(n=count()).group_by(Sale.city)
+    assert {row.n for row in rows.limit(1)} <= {2, 3}  # and not 1, which one record alone would be
+    assert sum_of(rows.limit(2)) == sum_of(rows.limit(100)) == 5
+
+
+def test_a_limit_of_a_raw_document_is_of_records(sales):
+    document = {"select": {"n": {"$count": "*"}}, "groupBy": ["$record.city"], "limit": 3}
+    assert sum_of(Sale.find_raw(document, Row)) == 3
+    assert sum_of(Sale.find_raw({**document, "orderBy": {"n": "desc"}}, Row)) == 5
+
+
+def sum_of(rows):
+    return sum_python(row.n for row in rows)
 
 
 def test_one_row_is_the_only_one(sales):

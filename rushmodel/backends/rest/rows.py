@@ -8,7 +8,7 @@ from typing import Any, cast
 from ...errors import CapabilityError, ServerError
 from ...port import FindRows, FoundRows, RecordQuery, RowQuery
 from ...wire.bodies import Body
-from ...wire.routes import FIND_RECORDS
+from ...wire.routes import FIND_NEAR_RECORD, FIND_RECORDS, LIMIT_ROWS
 from .asking import query_as_written
 from .calls import Answer, Exchange
 from .conditions import Plain
@@ -22,7 +22,7 @@ def find_rows(server: Server, command: FindRows) -> Exchange[FoundRows]:
     """In pages where there are many rows, which are no snapshot.
 
     A RushDB server cuts the records before it groups them unless it sorts by a key of ``select`` (query
-    language, "select, groupBy"): grouped rows are therefore always asked for in such an order.
+    language, "select, groupBy"): unless that is what is meant, grouped rows are asked for in such an order.
     """
     query = command.query
     if _names_relations(query.select) and not (yield from server.extended()):
@@ -30,8 +30,10 @@ def find_rows(server: Server, command: FindRows) -> Exchange[FoundRows]:
             "select: on a RushDB server $collect by label cannot say by which relationship, and would take "
             "the records of every one; name an $alias in where, or read the relation along with with_="
         )
-    plain = yield from query_as_written(server, RecordQuery(query.labels, query.where))
-    order = _order(query, late=bool(query.group_by) and not (yield from server.extended()))
+    wanted = RecordQuery(query.labels, query.where, related_to=query.related_to)
+    plain = yield from query_as_written(server, wanted)
+    extended = yield from server.extended()
+    order = _order(query, late=bool(query.group_by) and not query.cut_roots and not extended)
     limit, offset = query.limit, query.offset
     rows: list[dict[str, Any]] = []
     while True:
@@ -40,11 +42,17 @@ def find_rows(server: Server, command: FindRows) -> Exchange[FoundRows]:
         if skip >= FARTHEST:
             size = skip = 0  # there is nothing but the total
         body = _body(plain, query, order, max(size, 1), skip)
+        if extended and not query.cut_roots:
+            body[LIMIT_ROWS] = True
         what = f"finding rows of {', '.join(query.labels) or 'any label'}"
-        answer = yield from server.ask(FIND_RECORDS, what=what, body=body, repeatable=True)
+        route, ids = (
+            (FIND_RECORDS, ()) if plain.related_to is None else (FIND_NEAR_RECORD, (plain.related_to,))
+        )
+        answer = yield from server.ask(route, *ids, what=what, body=body, repeatable=True)
         page = _rows(answer)[:size]
         rows += page
-        if len(page) < size or not size or len(rows) == limit:
+        one_page = query.cut_roots and query.group_by  # the next records would make other groups
+        if len(page) < size or not size or len(rows) == limit or one_page:
             return FoundRows(rows, answer.total)
 
 
