@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, cast
 
 import orjson
 
@@ -225,7 +225,7 @@ def _converted(cell: str, kind: ColumnType) -> StoredValue:
             raise ValueError(f"this is no JSON: {error}") from None
         if isinstance(value, dict) or value is None:
             raise ValueError("expected a list or a single value as JSON")
-        return value  # type: ignore[no-any-return]
+        return cast("StoredValue", value)
     if kind == "datetime":
         fits = looks_like_datetime(cell)
     else:

@@ -1,7 +1,4 @@
-"""The official Python SDK (PyPI ``rushdb``, REST mode) against `rushmodel serve` in a process of its own.
-
-Relationships and CSV are not here.
-"""
+"""The official Python SDK (PyPI ``rushdb``, REST mode) against `rushmodel serve` in a process of its own."""
 
 from __future__ import annotations
 
@@ -536,6 +533,26 @@ def test_many_relationships_at_once(db: Any, refused: Any) -> None:
     db.relationships.delete_many(**keys, type="SAME")
     assert db.relationships.find().total == 0
     assert "source.key" in refused(db.relationships.create_many, **sides)[1]
+
+
+def test_csv(db: Any, refused: Any) -> None:
+    db.ai.indexes.create({**POLICY, "label": "Cell"})
+    made = db.records.import_csv(
+        "Cell",
+        "content;n;day\nfirst;1;2026-01-02\nsecond;2;\n",
+        {"suggestTypes": True, "returnResult": True},
+        {"delimiter": ";", "header": True},
+        vectors=[[{"propertyName": "content", "vector": [1, 0, 0]}], None],
+    )
+    assert [(each["content"], each["n"]) for each in made] == [("first", 1), ("second", 2)]
+    (hit,) = db.records.vector_search({**SEARCH, "labels": ["Cell"], "queryVector": [1, 0, 0], "limit": 1})
+    assert (hit["content"], hit.score) == ("first", 1.0)
+    lines = db.records.export({"labels": ["Cell"], "orderBy": {"n": "asc"}}).splitlines()
+    assert [line.partition("Cell")[2] for line in lines[1:]] == [",first,2026-01-02,1", ",second,,2"]
+    status, message = refused(db.records.import_csv, "Cell", "content,n\nthird\n")
+    assert status == 400
+    assert "row" in message
+    assert db.records.find({"labels": ["Cell"]}).total == 2
 
 
 def test_rows(db: Any, refused: Any) -> None:
