@@ -58,7 +58,7 @@ from .expressions import Column, Condition, Order, VectorColumn
 from .fields import Field, OptionalVector, Vector, field
 from .model import Model
 from .plan import Plan, PolicyChange
-from .port import Coverage, Policy, Signature
+from .port import Coverage, Finding, Health, Policy, Signature, Stats, Vacuumed, VectorCount
 from .query import Query
 from .related import Many, One
 from .relationcolumns import RelationColumn
@@ -93,7 +93,9 @@ __all__ = [
     "Failed",
     "FailedRow",
     "Field",
+    "Finding",
     "ForeignFile",
+    "Health",
     "Hit",
     "Hits",
     "ImportReport",
@@ -137,6 +139,7 @@ __all__ = [
     "ServerUnreachable",
     "Signature",
     "StaleVector",
+    "Stats",
     "StoreBusy",
     "StoreClosed",
     "StoreError",
@@ -147,8 +150,10 @@ __all__ = [
     "TransactionError",
     "TransactionExpired",
     "UnboundedQuery",
+    "Vacuumed",
     "Vector",
     "VectorColumn",
+    "VectorCount",
     "VectorError",
     "VectorField",
     "VectorLike",

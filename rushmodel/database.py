@@ -15,7 +15,7 @@ from . import current
 from .catalog import Schema
 from .errors import ConfigurationError
 from .files import AsyncFiles, Files
-from .flow import Operation, arun, run
+from .flow import Operation, arun, ask, run
 from .instance import Instance
 from .metaclass import schema_of
 from .opening import (
@@ -32,6 +32,7 @@ from .opening import (
 from .operations import cataloguing, planning
 from .operations.context import Context
 from .plan import Plan
+from .port import BackUpStore, CheckStore, GetStats, Health, Stats, Vacuumed, VacuumStore
 from .registry import registered
 from .schema import ModelSchema
 from .transactions import Here, Transaction, transaction_of
@@ -157,6 +158,50 @@ class Database(Files):
         """
         return self.run(cataloguing.describe(labels))
 
+    def check(self) -> Health:
+        """Whether the file is whole, and all that belongs together in it is there together.
+
+        Looks at everything: records, relationships, every vector, and the caches beside the file. Others
+        write and read meanwhile; what is looked at is the store at one moment.
+
+        Raises:
+            CapabilityError: The store is a server.
+        """
+        return self.run(ask(CheckStore()))
+
+    def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Copy the store, as it is at this moment, to a file, also while others write.
+
+        The copy is a store like any other. It appears when it is whole, with the permissions of the
+        original.
+
+        Args:
+            path: Where it goes.
+            overwrite: It may take the place of another one, unless that is in use.
+
+        Raises:
+            CapabilityError: The store is a server.
+            StoreError: There is a file already, or none can be written there.
+        """
+        self.run(ask(_backup(path, overwrite)))
+
+    def vacuum(self) -> Vacuumed:
+        """Make the file as small as it can be. That writes all of it anew; others wait with their writes.
+
+        Raises:
+            CapabilityError: The store is a server.
+            StoreBusy: Another process, or a transaction, kept the store for too long.
+        """
+        return self.run(ask(VacuumStore()))
+
+    def stats(self) -> Stats:
+        """How many records, relationships and vectors there are, and how many bytes they take.
+
+        Raises:
+            CapabilityError: The store is a server.
+        """
+        return self.run(ask(GetStats()))
+
     def transaction(self, *, seconds: float | None = None) -> Transaction:
         """A transaction, for ``with`` or ``async with``: all of the block is kept, or nothing of it.
 
@@ -244,9 +289,32 @@ class AsyncDatabase(AsyncFiles):
         """As `Database.schema`."""
         return await self._database.arun(cataloguing.describe(labels))
 
+    async def check(self) -> Health:
+        """As `Database.check`."""
+        return await self._database.arun(ask(CheckStore()))
+
+    async def backup(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """As `Database.backup`."""
+        await self._database.arun(ask(_backup(path, overwrite)))
+
+    async def vacuum(self) -> Vacuumed:
+        """As `Database.vacuum`."""
+        return await self._database.arun(ask(VacuumStore()))
+
+    async def stats(self) -> Stats:
+        """As `Database.stats`."""
+        return await self._database.arun(ask(GetStats()))
+
     async def close(self) -> None:
         """As `Database.close`."""
         await self._database.aclose()
 
     def __repr__(self) -> str:
         return f"<AsyncDatabase {self._database.url}>"
+
+
+def _backup(path: str | os.PathLike[str], overwrite: bool) -> BackUpStore:
+    named = os.fspath(path)
+    if not isinstance(named, str) or not named or "\0" in named:
+        raise ConfigurationError(f"a backup goes to a path, not {path!r}")
+    return BackUpStore(named, overwrite)

@@ -46,7 +46,7 @@ def run(backend: Backend, operation: Operation[R]) -> R:
 async def arun(backend: AsyncBackend, operation: Operation[R]) -> R:
     """Carry an operation out, from an event loop."""
     if isinstance(backend, ThreadedBackend):
-        return await backend.within(lambda store: run(store, operation))
+        return await backend.carry_out(operation, run)
     execute = backend.verb()
     try:
         command = next(operation)

@@ -6,33 +6,34 @@ nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from typing_extensions import Self
 
+from . import verbs
 from .aggregation import Aggregation, aggregation_of
 from .arithmetic import Arithmetic
 from .batches import abatches, batches, check_several, skips
 from .current import current_database
 from .expressions import Column, Condition, VectorColumn
 from .fields import field
-from .flow import Operation, ask
+from .flow import Operation
 from .inline import VectorsAttribute
 from .instance import Instance
 from .metaclass import schema_of
-from .operations import reading, relating, saving, searching
+from .operations import saving, searching
 from .operations.drafts import SaveOptions
 from .operations.naming import named
 from .operations.settling import cloned
-from .port import DeleteRecords, RecordQuery, Similarity
+from .port import Similarity
 from .query import Query
 from .related import view
-from .relationcolumns import RelationColumn
 from .results import BulkReport, Hits
 from .rows import PlainRow, Row
 from .vectorfields import OnStale
 from .vectors import VectorLike
+from .verbs import With
 
 Progress: TypeAlias = Callable[[int], object]
 """Called after every batch with the number of records done so far."""
@@ -41,9 +42,6 @@ M = TypeVar("M", bound="Model")
 R = TypeVar("R", bound=Row)
 
 On: TypeAlias = "VectorColumn[Any] | Column[Any, Any] | str"
-
-With: TypeAlias = Sequence[RelationColumn[M, Any]]
-"""Relations to read along."""
 
 
 class Model(Instance, abstract=True, defer_build=True):
@@ -199,7 +197,7 @@ class Model(Instance, abstract=True, defer_build=True):
             NotFound: There is none.
             MultipleFound: The store holds several of that key (rule R18).
         """
-        found: Self = current_database().run(_get(cls, record_id, key, with_, with_vectors))
+        found: Self = current_database().run(verbs.get(cls, record_id, key, with_, with_vectors))
         return found
 
     @classmethod
@@ -213,7 +211,7 @@ class Model(Instance, abstract=True, defer_build=True):
         **key: Any,
     ) -> Self:
         """As `get`."""
-        found: Self = await current_database().arun(_get(cls, record_id, key, with_, with_vectors))
+        found: Self = await current_database().arun(verbs.get(cls, record_id, key, with_, with_vectors))
         return found
 
     @classmethod
@@ -227,7 +225,9 @@ class Model(Instance, abstract=True, defer_build=True):
         **key: Any,
     ) -> Self | None:
         """As `get`; None where there is none."""
-        found: Self | None = current_database().run(_get_or_none(cls, record_id, key, with_, with_vectors))
+        found: Self | None = current_database().run(
+            verbs.get_or_none(cls, record_id, key, with_, with_vectors)
+        )
         return found
 
     @classmethod
@@ -241,7 +241,7 @@ class Model(Instance, abstract=True, defer_build=True):
         **key: Any,
     ) -> Self | None:
         """As `get_or_none`."""
-        read = _get_or_none(cls, record_id, key, with_, with_vectors)
+        read = verbs.get_or_none(cls, record_id, key, with_, with_vectors)
         found: Self | None = await current_database().arun(read)
         return found
 
@@ -255,11 +255,11 @@ class Model(Instance, abstract=True, defer_build=True):
             RecordGone: It has been deleted.
             NotSaved: It was never saved.
         """
-        return current_database().run(_refresh(self, with_vectors))
+        return current_database().run(verbs.refresh(self, with_vectors))
 
     async def arefresh(self, *, with_vectors: bool | None = None) -> Self:
         """As `refresh`."""
-        return await current_database().arun(_refresh(self, with_vectors))
+        return await current_database().arun(verbs.refresh(self, with_vectors))
 
     @classmethod
     def find(cls, *conditions: Condition[Self]) -> Query[Self]:
@@ -316,8 +316,8 @@ class Model(Instance, abstract=True, defer_build=True):
             QueryError: What is no part of a query, by its place; ``select`` without ``row``.
         """
         if row is None:
-            return current_database().run(_find_raw(cls, query))
-        return current_database().run(_find_rows_raw(cls, query, row))
+            return current_database().run(verbs.find_raw(cls, query))
+        return current_database().run(verbs.find_rows_raw(cls, query, row))
 
     @overload
     @classmethod
@@ -329,8 +329,8 @@ class Model(Instance, abstract=True, defer_build=True):
     async def afind_raw(cls, query: Mapping[str, Any], row: type[R] | None = None) -> list[Self] | list[R]:
         """As `find_raw`."""
         if row is None:
-            return await current_database().arun(_find_raw(cls, query))
-        return await current_database().arun(_find_rows_raw(cls, query, row))
+            return await current_database().arun(verbs.find_raw(cls, query))
+        return await current_database().arun(verbs.find_rows_raw(cls, query, row))
 
     @classmethod
     def search(
@@ -372,7 +372,7 @@ class Model(Instance, abstract=True, defer_build=True):
         wanted = searching.Search(
             query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
         )
-        return current_database().run(_search(cls, wanted, with_))
+        return current_database().run(verbs.search(cls, wanted, with_))
 
     @classmethod
     async def asearch(
@@ -394,7 +394,53 @@ class Model(Instance, abstract=True, defer_build=True):
         wanted = searching.Search(
             query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
         )
-        return await current_database().arun(_search(cls, wanted, with_))
+        return await current_database().arun(verbs.search(cls, wanted, with_))
+
+    @classmethod
+    def search_many(
+        cls,
+        queries: Iterable[VectorLike],
+        *,
+        on: On | None = None,
+        similarity: Similarity | None = None,
+        where: Condition[Self] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        min_score: float | None = None,
+        exact: bool | None = None,
+        with_: With[Self] = (),
+        with_vectors: bool = False,
+    ) -> list[Hits[Self]]:
+        """As `search`, for each of several vectors of one length: their hits, in that order.
+
+        On the embedded store it is one pass over the vectors, and all see the same moment; a server is
+        asked once for each.
+        """
+        wanted = searching.Search(
+            (), None, on, similarity, where, limit, offset, min_score, exact, with_vectors
+        )
+        return current_database().run(verbs.search_many(cls, queries, wanted, with_))
+
+    @classmethod
+    async def asearch_many(
+        cls,
+        queries: Iterable[VectorLike],
+        *,
+        on: On | None = None,
+        similarity: Similarity | None = None,
+        where: Condition[Self] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+        min_score: float | None = None,
+        exact: bool | None = None,
+        with_: With[Self] = (),
+        with_vectors: bool = False,
+    ) -> list[Hits[Self]]:
+        """As `search_many`."""
+        wanted = searching.Search(
+            (), None, on, similarity, where, limit, offset, min_score, exact, with_vectors
+        )
+        return await current_database().arun(verbs.search_many(cls, queries, wanted, with_))
 
     # -- deleting
 
@@ -404,21 +450,21 @@ class Model(Instance, abstract=True, defer_build=True):
         Raises:
             NotSaved: It was never saved.
         """
-        current_database().run(_delete(self))
+        current_database().run(verbs.delete(self))
 
     async def adelete(self) -> None:
         """As `delete`."""
-        await current_database().arun(_delete(self))
+        await current_database().arun(verbs.delete(self))
 
     @classmethod
     def delete_all(cls) -> int:
         """Delete every record of this label; how many."""
-        return current_database().run(_delete_all(cls))
+        return current_database().run(verbs.delete_all(cls))
 
     @classmethod
     async def adelete_all(cls) -> int:
         """As `delete_all`."""
-        return await current_database().arun(_delete_all(cls))
+        return await current_database().arun(verbs.delete_all(cls))
 
 
 # Operations stand outside of the class, so that they leave private names to its subclasses.
@@ -433,60 +479,3 @@ def _save(record: M, on_stale: OnStale | None, if_unchanged: bool, cascade: bool
 def _rename_key(record: M, key: dict[str, Any]) -> Operation[M]:
     renamed = saving.rename_key(current_database().context, record, key)
     return named(schema_of(type(record)), "rename_key", renamed)
-
-
-def _get(
-    model: type[Model],
-    record_id: str | None,
-    key: dict[str, Any],
-    with_: With[Any],
-    with_vectors: bool,
-) -> Operation[Any]:
-    schema = schema_of(model)
-    context = current_database().context
-    found = reading.get(context, schema, record_id, key, with_vectors)
-    return named(schema, "get", relating.along(context, schema, found, with_))
-
-
-def _get_or_none(
-    model: type[Model],
-    record_id: str | None,
-    key: dict[str, Any],
-    with_: With[Any],
-    with_vectors: bool,
-) -> Operation[Any]:
-    schema = schema_of(model)
-    context = current_database().context
-    found = reading.get_or_none(context, schema, record_id, key, with_vectors)
-    return named(schema, "get_or_none", relating.along(context, schema, found, with_))
-
-
-def _refresh(record: M, with_vectors: bool | None) -> Operation[M]:
-    refreshed = reading.refresh(current_database().context, record, with_vectors)
-    return named(schema_of(type(record)), "refresh", refreshed)
-
-
-def _search(model: type[M], wanted: searching.Search, with_: With[Any]) -> Operation[Hits[M]]:
-    schema, context = schema_of(model), current_database().context
-    found = searching.search(context, schema, wanted)
-    return named(schema, "search", relating.along_hits(context, schema, found, with_))
-
-
-def _find_raw(model: type[M], query: Mapping[str, Any]) -> Operation[list[M]]:
-    schema = schema_of(model)
-    return named(schema, "find_raw", reading.find_raw(current_database().context, schema, query))
-
-
-def _find_rows_raw(model: type[Model], query: Mapping[str, Any], row: type[R]) -> Operation[list[R]]:
-    schema = schema_of(model)
-    return named(schema, "find_raw", reading.find_rows_raw(schema, query, row))
-
-
-def _delete(record: Model) -> Operation[None]:
-    deleted = reading.delete(current_database().context, record)
-    return named(schema_of(type(record)), "delete", deleted)
-
-
-def _delete_all(model: type[Model]) -> Operation[int]:
-    schema = schema_of(model)
-    return named(schema, "delete_all", ask(DeleteRecords(RecordQuery((schema.concrete_label(),)))))

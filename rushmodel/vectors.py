@@ -47,7 +47,7 @@ def as_vector(value: object, *, dims: int | None, similarities: Sequence[Similar
     kind: type[Any] = type(value)
     if kind is np.ndarray and array.dtype == np.float32 and array.ndim == 1:
         flags = array.flags
-        shared = not flags.owndata and type(array.base) is not bytes
+        shared = not flags.owndata and not isinstance(cast("object", array.base), bytes)
         if flags.writeable or shared or not flags.c_contiguous:
             array = array.copy()
     else:

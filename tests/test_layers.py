@@ -35,7 +35,7 @@ LAYERS = [
     {"client"},
     {"current", "database", "destinations", "exports", "files", "imports", "ledger", "sources", "transactions"},
     {"related"},
-    {"query", "aggregation"},
+    {"query", "aggregation", "verbs"},
     {"model"},
     {"cli", "serve", "testing", "mypy_plugin"},
     {"__main__"},

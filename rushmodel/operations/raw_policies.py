@@ -84,9 +84,7 @@ def upsert_vectors(index_id: object, params: object, caller: Caller = CLIENT) ->
     for index, item in enumerate(cast("Sequence[object]", items)):
         entry = Document(f"items[{index}]", item, ("recordId", "vector"), VectorError, status=422)
         ids.append(entry.text("recordId"))
-        vectors.append(
-            read_numbers(entry.get("vector"), f"items[{index}].vector", packed=caller.extended)
-        )
+        vectors.append(read_numbers(entry.get("vector"), f"items[{index}].vector", packed=caller.extended))
     return (yield from ask(UpsertVectors(policy_id, tuple(ids), vectors)))
 
 

@@ -97,6 +97,19 @@ def along_hits(
     return hits
 
 
+def along_many(
+    context: Context,
+    schema: ModelSchema,
+    operation: Operation[list[Hits[M]]],
+    columns: Iterable[RelationColumn[Any, Any]],
+) -> Operation[list[Hits[M]]]:
+    """The hits of several searches, with the relations of their records, all read together."""
+    wanted = _checked(schema, columns)
+    several = yield from operation
+    yield from prefetch(context, [hit.record for hits in several for hit in hits], wanted)
+    return several
+
+
 def _checked(schema: ModelSchema, columns: object) -> list[RelationColumn[Any, Any]]:
     if isinstance(columns, RelationColumn) or not isinstance(columns, Iterable):
         raise TypeError(f"with_= takes several relations, as in with_=[{schema.name}.relation]")

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
+
+import numpy as np
 
 from ..errors import AmbiguousSearch, CapabilityError, NotSaved, QueryError, VectorError, VectorsNotLoaded
 from ..expressions import Column, Condition, VectorColumn
 from ..flow import Operation, ask
 from ..instance import Instance, state_of
 from ..loading import Loader, stored_vector
-from ..port import Float32, GetCapabilities, GetRecords, RecordQuery, SearchVectors, Similarity
+from ..port import (
+    Float32,
+    GetCapabilities,
+    GetRecords,
+    RecordQuery,
+    SearchMany,
+    SearchVectors,
+    Similarity,
+    StoredRecord,
+)
 from ..results import Hit, Hits
 from ..schema import ModelSchema, VectorSpec
 from ..value import Value
@@ -46,7 +57,7 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
         PolicyMissing: The store has no such policy (promise 7).
         CapabilityError: Text was given: no field has an embedder, and the store searches no words.
     """
-    label = schema.concrete_label()
+    schema.concrete_label()
     _check(schema, wanted)
     without: str | None = None
     if isinstance(wanted.query, Instance):
@@ -57,19 +68,8 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
     else:
         vector = _query_vector(schema, wanted.query)
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, len(vector)), len(vector))
-        try:
-            vector = as_vector(vector, dims=spec.dims, similarities=(similarity,))
-        except ValueError as error:
-            raise VectorError(f"{schema.name}.search(): {error}", field=spec.name) from None
-    vectors = yield from signatures_to_read(schema, wanted.with_vectors)
-    query = RecordQuery(
-        (label,),
-        wanted.where.where if wanted.where is not None else {},
-        limit=wanted.limit,
-        offset=wanted.offset,
-        vectors=vectors,
-        scalars=schema.scalars,
-    )
+        vector = _fitting(schema, spec, similarity, vector, "")
+    query = yield from _records(schema, wanted)
     found = yield from ask(
         SearchVectors(
             query,
@@ -82,8 +82,47 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
             without=without,
         )
     )
-    loader: Loader[Any] = Loader(schema, context.place, with_vectors=wanted.with_vectors)
-    return Hits([Hit(loader.load(each), each.score if each.score is not None else 0.0) for each in found])
+    return _hits(context, schema, wanted, found)
+
+
+def search_many(
+    context: Context, schema: ModelSchema, queries: Iterable[object], wanted: Search
+) -> Operation[list[Hits[Any]]]:
+    """The records nearest to each of several vectors, which are meant for one field; as `search`."""
+    schema.concrete_label()
+    vectors = [_query_vector(schema, query, f"query {place}: ") for place, query in enumerate(queries)]
+    _check(schema, wanted)
+    if not vectors:
+        return []
+    length = len(vectors[0])
+    for place, vector in enumerate(vectors):
+        if len(vector) != length:
+            raise VectorError(
+                f"{schema.name}.search(): queries of one search_many() have one length, got "
+                f"{length} numbers at 0 and {len(vector)} at {place}",
+                expected=length,
+                given=len(vector),
+            )
+    spec, similarity = _only(schema, wanted, _candidates(schema, wanted, length), length)
+    together = np.array(
+        [
+            _fitting(schema, spec, similarity, vector, f"query {place}: ")
+            for place, vector in enumerate(vectors)
+        ]
+    )
+    query = yield from _records(schema, wanted)
+    found = yield from ask(
+        SearchMany(
+            query,
+            spec.property,
+            together,
+            source=spec.source,
+            similarity=similarity,
+            exact=context.exact if wanted.exact is None else wanted.exact,
+            min_score=wanted.min_score,
+        )
+    )
+    return [_hits(context, schema, wanted, each) for each in found]
 
 
 def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
@@ -109,6 +148,24 @@ def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
             model=schema.model,
         )
     return cast("Condition[Any]", condition)
+
+
+def _records(schema: ModelSchema, wanted: Search) -> Operation[RecordQuery]:
+    """Which records are looked at, and what of them is read."""
+    vectors = yield from signatures_to_read(schema, wanted.with_vectors)
+    return RecordQuery(
+        (schema.concrete_label(),),
+        wanted.where.where if wanted.where is not None else {},
+        limit=wanted.limit,
+        offset=wanted.offset,
+        vectors=vectors,
+        scalars=schema.scalars,
+    )
+
+
+def _hits(context: Context, schema: ModelSchema, wanted: Search, found: Sequence[StoredRecord]) -> Hits[Any]:
+    loader: Loader[Any] = Loader(schema, context.place, with_vectors=wanted.with_vectors)
+    return Hits([Hit(loader.load(each), each.score if each.score is not None else 0.0) for each in found])
 
 
 def _check(schema: ModelSchema, wanted: Search) -> None:
@@ -138,11 +195,21 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _query_vector(schema: ModelSchema, query: object) -> Float32:
+def _query_vector(schema: ModelSchema, query: object, which: str = "") -> Float32:
     try:
         return as_vector(query, dims=None)
     except ValueError as error:
-        raise VectorError(f"{schema.name}.search(): {error}") from None
+        raise VectorError(f"{schema.name}.search(): {which}{error}") from None
+
+
+def _fitting(
+    schema: ModelSchema, spec: VectorSpec, similarity: Similarity, vector: Float32, which: str
+) -> Float32:
+    """The vector as the field's policies take it; `VectorError`."""
+    try:
+        return as_vector(vector, dims=spec.dims, similarities=(similarity,))
+    except ValueError as error:
+        raise VectorError(f"{schema.name}.search(): {which}{error}", field=spec.name) from None
 
 
 def _candidates(

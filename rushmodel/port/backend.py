@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Generator
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from .commands import Command
 
@@ -70,8 +70,15 @@ class ThreadedBackend(Protocol):
     Making thousands of instances out of records takes long, too, and would hold the event loop up.
     """
 
-    async def within(self, work: Callable[[Backend], R]) -> R:
-        """Call ``work`` with the store, on its thread and in the caller's context."""
+    async def carry_out(
+        self,
+        operation: Generator[Command[Any], Any, R],
+        run: Callable[[Backend, Generator[Command[Any], Any, R]], R],
+    ) -> R:
+        """Carry an operation out on its thread and in the caller's context; its result.
+
+        ``run`` does so with a store of which nothing else is known.
+        """
         ...
 
 

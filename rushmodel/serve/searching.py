@@ -16,7 +16,7 @@ from ..operations.raw_options import Caller
 from ..operations.raw_search import vector_search
 from ..port import ListPolicies, Signature, StoredRecord
 from ..wire.documents import record_document
-from ..wire.packing import packed_length
+from ..wire.packing import unpack_vector
 from .answers import answer
 from .front import Body, Front, caller_of, check_skip, extended, kept
 from .refusals import Refusal
@@ -69,11 +69,9 @@ def _is_policy_missing(params: Body, caller: Caller) -> Operation[bool]:
 
 
 def _could_be_meant(signature: Signature, params: Body, caller: Caller) -> bool:
-    vector, dims = params.get("queryVector"), params.get("dimensions")
-    if dims is None and isinstance(vector, list):
-        dims = len(cast("list[object]", vector))
-    elif dims is None and isinstance(vector, str) and caller.extended:
-        dims = packed_length(vector)
+    dims = params.get("dimensions")
+    if dims is None:
+        dims = _length(params.get("queryVector"), caller)
     pairs = (
         (params["propertyName"], signature.property),
         (params.get("sourceType"), signature.source),
@@ -81,6 +79,18 @@ def _could_be_meant(signature: Signature, params: Body, caller: Caller) -> bool:
         (dims, signature.dims),
     )
     return all(given is None or given == there for given, there in pairs)
+
+
+def _length(vector: object, caller: Caller) -> int | None:
+    """How many numbers a query vector has; None where it is none."""
+    if isinstance(vector, list):
+        return len(cast("list[object]", vector))
+    if caller.extended and isinstance(vector, str):
+        try:
+            return int(unpack_vector(vector).size)
+        except ValueError:
+            return None
+    return None
 
 
 def _missing(params: Body) -> PolicyMissing:

@@ -52,9 +52,4 @@ def unpack_vector(text: str) -> Float32:
     return np.frombuffer(numbers, dtype="<f4").astype(np.float32, copy=False)
 
 
-def packed_length(text: str) -> int:
-    """How many numbers a packed vector has, where it is one."""
-    return len(text.rstrip("=")) * 3 // 4 // _WIDTH
-
-
 _WRONG = "expected base64 of little-endian float32 numbers, with its padding and nothing else"

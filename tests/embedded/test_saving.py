@@ -324,7 +324,7 @@ def test_a_keyed_write_makes_an_index_that_is_used(store):
     connection = store.backend._file.connection()
     indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE name GLOB 'i[0-9]*'").fetchall()
     assert len(indexes) == 1
-    table = store.backend._session.names.table("A")
+    table = store.backend._commits.session().names.table("A")
     plan = connection.execute(
         f"EXPLAIN QUERY PLAN SELECT 1 FROM {table.sql} t"
         f" WHERE {table.columns['slug'].sql} = 'a' AND {table.columns['lang'].sql} = 'en'"

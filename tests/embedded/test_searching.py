@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rushmodel.errors import AmbiguousSearch, PolicyMissing, QueryError, StoreError, VectorError
-from rushmodel.port import SearchVectors, Signature
+from rushmodel.port import SearchVectors, Signature, UpdateRecords
 
-from .store import cosine, euclidean, vec
+from .store import cosine, euclidean, query, vec
 
 
 @pytest.fixture
@@ -219,6 +219,36 @@ def test_every_kind_of_write_is_followed(compass):
     assert now() == ["north", "new", "northeast"]
     compass.update({"body": "same"}, {"body": "new"})
     assert now() == ["north", "same", "northeast"]
+
+
+def test_conditions_are_asked_anew_after_every_write(opened):
+    """What a condition leaves is remembered, and only as long as nothing has changed."""
+    first, second = opened(), opened()
+    first.policy(cosine())
+    where = {"n": {"$lt": 3}}
+
+    def now(store):
+        return {hit.data["n"] for hit in store.search(vec(1, 0, 0), "A", where)}
+
+    written = [first.save({"body": "x", "n": n}, vectors={cosine(): vec(1, n, 0)}) for n in range(6)]
+    for _ in range(2):
+        assert now(first) == now(second) == {0, 1, 2}
+    first.save({"n": 9}, record_id=written[0].id)
+    assert now(first) == now(second) == {1, 2}
+    second.save({"n": 0}, record_id=written[4].id)
+    assert now(first) == now(second) == {0, 1, 2}
+    with pytest.raises(VectorError):
+        first.save({"n": 1}, record_id=written[5].id, vectors={cosine(): vec(0, 0, 0)})
+    assert now(first) == now(second) == {0, 1, 2}
+    transaction = first.backend.begin()
+    transaction.execute(UpdateRecords(query("A", {"n": 1}), {"n": 7}))
+    search = SearchVectors(query("A", where), "body", vec(1, 0, 0))
+    assert {hit.data["n"] for hit in transaction.execute(search)} == {0, 2}
+    assert now(first) == now(second) == {0, 1, 2}
+    transaction.rollback()
+    assert now(first) == now(second) == {0, 1, 2}
+    first.delete("A", {"n": 2})
+    assert now(first) == now(second) == {0, 1}
 
 
 def test_a_write_that_was_rolled_back_is_not_followed(compass):

@@ -10,6 +10,7 @@ import httpx
 
 from rushmodel import __version__
 from rushmodel.backends.embedded import EmbeddedBackend
+from rushmodel.backends.embedded.committing import Pending
 from rushmodel.port import Command
 from rushmodel.serve.app import create_app
 from rushmodel.serve.limits import Limits
@@ -29,8 +30,16 @@ class Heard(EmbeddedBackend):
         self.commands: list[Command[Any]] = []
 
     def execute(self, command: Command[Any]) -> Any:
-        self.commands.append(command)
+        self._hear(command)
         return super().execute(command)
+
+    def pending(self, command: Command[Any]) -> Pending | None:
+        self._hear(command)
+        return super().pending(command)
+
+    def _hear(self, command: Command[Any]) -> None:
+        if not (self.commands and self.commands[-1] is command):
+            self.commands.append(command)
 
 
 class Server:

@@ -181,6 +181,7 @@ def search(article: Article) -> None:
     Review.search([1.0], where=Article.year.in_([1, 2]))  # a condition on a base holds for a subclass
     Article.search([1.0], where=Dated.year > 2000)
     Note.search([1.0, 2.0], on="text")
+    assert_type(Article.search_many([[1.0, 2.0, 3.0]], where=where, limit=3), list[Hits[Article]])
 
 
 def find() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from itertools import pairwise
 from typing import Annotated, Any
@@ -442,3 +443,40 @@ def test_exactness_is_the_databases_to_set(tmp_path, monkeypatch):
             Article.search([1, 2, 3], exact=wanted)
         assert [command.exact for command in sent] == [False, True, False]
     database.close()
+
+
+# -- several at once ----------------------------------------------------------
+
+
+def test_search_many_is_a_search_for_each(db):
+    generator = np.random.default_rng(3)
+    Point.save_many([Point(name=n, group=n % 3, at=generator.standard_normal(DIMS)) for n in range(40)])
+    queries = generator.standard_normal((9, DIMS))
+    for options in (
+        {"similarity": "cosine"},
+        {"similarity": "euclidean", "limit": 3, "offset": 2},
+        {"similarity": "cosine", "where": Point.group == 1, "min_score": 0.4, "on": Point.at},
+        {"similarity": "cosine", "limit": 1, "exact": True},
+    ):
+        each: list[Hits[Point]] = [Point.search(one, **options) for one in queries]
+        assert Point.search_many(queries, **options) == each
+        assert Point.search_many((one.tolist() for one in queries), **options) == each
+        assert asyncio.run(Point.asearch_many(queries, **options)) == each
+    assert Point.search_many([], similarity="cosine") == []
+
+
+def test_search_many_says_which_query_is_wrong(db):
+    Point(name=1, at=[1, 0, 0, 0]).save()
+    good = [1, 0, 0, 0]
+    for queries, said in (
+        ([good, [1, 0]], "4 numbers at 0 and 2 at 1"),
+        ([good, [1, math.nan, 0, 0]], "query 1"),
+        ([good, good, [0, 0, 0, 0]], "query 2"),
+        ([[1]], "no field has vectors of 1"),
+    ):
+        with pytest.raises(VectorError, match=said):
+            Point.search_many(queries, similarity="cosine")
+    with pytest.raises(AmbiguousSearch):
+        Point.search_many([good])
+    with pytest.raises(QueryError, match="limit"):
+        Point.search_many([good], similarity="cosine", limit=0)

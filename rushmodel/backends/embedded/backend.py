@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import sqlite3
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar, cast
 
 from ...errors import CapabilityError, QueryError
 from ...port import (
+    BackUpStore,
     Capabilities,
+    CheckStore,
     CloseCursor,
     Command,
     CountLabels,
@@ -31,6 +33,7 @@ from ...port import (
     GetCoverage,
     GetProperty,
     GetRecords,
+    GetStats,
     ImportRecords,
     JoinRecords,
     LinkRecords,
@@ -45,9 +48,13 @@ from ...port import (
     SearchVectors,
     UpdateRecords,
     UpsertVectors,
+    VacuumStore,
 )
 from .catalog import count_labels, delete_property, find_properties, get_property, list_values
 from .changing import delete_records, patch_record, update_records
+from .checking import Checker
+from .committing import Commits, Pending
+from .copying import back_up
 from .cursors import Cursors
 from .describing import describe_store
 from .explaining import explain_query
@@ -56,16 +63,18 @@ from .importing import import_records
 from .joining import join_records
 from .limits import TimeLimit
 from .linking import link_records, save_graph
+from .measuring import Measurer, vacuum
 from .neighbours import find_related
 from .policies import create_policy, delete_policy, get_coverage, list_policies
 from .querying import count_records, find_page, find_records
+from .readers import Readers, read
 from .records import get_records
 from .relationships import find_relationships
 from .saving import save_records
 from .searching import Searcher
 from .select_rows import find_rows
 from .session import Session
-from .transactions import EmbeddedTransaction, Handler, Handlers
+from .transactions import EmbeddedTransaction, Handlers
 from .vectors import upsert_vectors
 
 R = TypeVar("R")
@@ -74,9 +83,10 @@ R = TypeVar("R")
 class EmbeddedBackend:
     """A store in one file, or in memory with the location ``memory://``.
 
-    Threads may share it: one command runs at a time. Processes may share the
-    file: each sees what the others have committed. A command is carried out as
-    a whole or, when it raises, not at all.
+    Threads may share it: what several of them write at a time is committed together (`Commits`), and on
+    a file those who read wait for none of those who write (`Readers`). In memory one command runs at a
+    time. Processes may share the file: each sees what the others have committed. A command is
+    carried out as a whole or, when it raises, not at all.
 
     ``durability``: "full" keeps what was acknowledged through a power cut,
     "normal" through a killed process. ``busy_timeout``: seconds to wait for
@@ -99,9 +109,16 @@ class EmbeddedBackend:
         self._cursors = Cursors(self._file, at_once=self._file.in_memory)
         self._seconds = time_limit
         self._limit = TimeLimit(time_limit)
-        self._session: Session | None = None
+        self._readers = Readers(self._file, time_limit)
+        self._commits = Commits(self._file, self._limit)
         self._writes = _WRITES
-        self._reads = _reads(self._cursors, Searcher(self._file))
+        path = None if self._file.in_memory else self._file.path
+        self._reads: Handlers = {
+            **_reads(self._cursors, Searcher(self._file)),
+            CheckStore: Checker(path).check,
+            BackUpStore: back_up,
+            GetStats: Measurer(path).measure,
+        }
 
     def __repr__(self) -> str:
         return f"EmbeddedBackend({self._file.path!r})"
@@ -112,22 +129,38 @@ class EmbeddedBackend:
 
     def execute(self, command: Command[R]) -> R:
         """Carry a command out, from whatever thread; its errors are documented with it."""
-        writes = self._writes.get(type(command))
-        handler = writes or self._reads.get(type(command))
+        writes = self.pending(command)
+        if writes is not None:
+            self._commits.carry_out((writes,))
+            answer: R = writes.result()
+            return answer
+        handler = self._reads.get(type(command))
+        if isinstance(command, VacuumStore):
+            return cast("R", self._commits.alone(vacuum))
         if handler is None:
             raise CapabilityError(f"the embedded store has no {type(command).__name__}")
-        with self._file.lock:
-            if writes or self._file.in_memory:
+        if self._file.in_memory:
+            with self._file.lock:
                 self._file.turns.wait()
+                return read(self._file, self._commits.session(), self._limit, handler, command)
+        if type(command) in _OF_CURSORS:
+            return self._cursors.carry_out(handler, command)
+        # The connection that writes knows most, and is free unless somebody is writing just now.
+        if type(command) not in _LONG and self._file.lock.acquire(blocking=False):
             try:
-                session = self._ready()
-                if writes:
-                    self._file.check_still_there()
-                return self._within(session, handler, command, "BEGIN IMMEDIATE" if writes else "BEGIN")
-            except sqlite3.Error as error:
-                raise self._limit.error(error) or self._file.translate(error) from error
-            except UnicodeEncodeError as error:
-                raise QueryError("a text holds a lone surrogate, which no stored text does") from error
+                return read(self._file, self._commits.session(), self._limit, handler, command)
+            finally:
+                self._file.lock.release()
+        return self._readers.carry_out(handler, command)
+
+    def pending(self, command: Command[Any]) -> Pending | None:
+        """A command that writes, for `write_together`; None for one that reads."""
+        handler = self._writes.get(type(command))
+        return None if handler is None else Pending(handler, command)
+
+    def write_together(self, pending: Sequence[Pending]) -> None:
+        """Carry out several commands with one commit. Each is over then, with its own answer or error."""
+        self._commits.carry_out(pending)
 
     def begin(self, seconds: float | None = None) -> EmbeddedTransaction:
         """Begin a transaction, once those before it are over: others may read meanwhile, but not write.
@@ -139,7 +172,7 @@ class EmbeddedBackend:
         reads = _reads(Cursors(self._file, at_once=True), Searcher(self._file, saves=False))
         transaction = EmbeddedTransaction(self._file, self._writes, reads, limit, seconds)
         if in_memory:
-            self._session = None  # on the same connection, what it knows may be changed now
+            self._commits.forget()  # on the same connection, what it knows may be changed now
         return transaction
 
     @property
@@ -156,34 +189,11 @@ class EmbeddedBackend:
     def close(self) -> None:
         """Close the file and every cursor, and roll an open transaction back; twice is no error."""
         self.end_transaction()
+        self._cursors.close_all()
+        self._readers.close()
         with self._file.lock:
-            self._cursors.close_all()
-            self._session = None
+            self._commits.forget()
             self._file.close()
-
-    def _ready(self) -> Session:
-        connection = self._file.connection()
-        session = self._session
-        if session is None or session.connection is not connection:
-            session = self._session = Session(connection)
-        return session
-
-    def _within(self, session: Session, handler: Handler, command: Command[R], begin: str) -> R:
-        run = session.run
-        self._limit.begin(session.connection)
-        session.limit = self._limit
-        try:
-            run(begin)
-            session.check()
-            answer: R = handler(session, command)
-            run("COMMIT")
-        except BaseException:
-            # Names, columns and policies that were read may be the ones that go now.
-            session.forget()
-            if session.connection.in_transaction:
-                run("ROLLBACK")
-            raise
-        return answer
 
 
 def _reads(cursors: Cursors, searcher: Searcher) -> Handlers:
@@ -210,6 +220,11 @@ def _ensure_indexes(session: Session, command: EnsureIndexes) -> None:
 def _get_capabilities(session: Session, command: GetCapabilities) -> Capabilities:
     return _CAPABILITIES
 
+
+_LONG = (CheckStore, BackUpStore, GetStats)
+"""On a connection of their own: for so long nobody should have to wait for the one that writes."""
+
+_OF_CURSORS = (OpenCursor, ReadCursor, CloseCursor)
 
 _CAPABILITIES = Capabilities(store="embedded", reads_vectors=True, versions=True, managed=False)
 

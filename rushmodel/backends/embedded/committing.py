@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from ...errors import QueryError, RushModelError, StoreBusy
 from ...port import Command
@@ -18,6 +18,8 @@ from .session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+R = TypeVar("R")
 
 Handler: TypeAlias = "Callable[[Session, Any], Any]"
 
@@ -69,10 +71,10 @@ class Commits:
     waiting, and are in the next group.
     """
 
-    def __init__(self, file: StoreFile, limit: TimeLimit, ready: Callable[[], Session]) -> None:
+    def __init__(self, file: StoreFile, limit: TimeLimit) -> None:
         self._file = file
         self._limit = limit
-        self._ready = ready
+        self._session: Session | None = None
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -80,6 +82,18 @@ class Commits:
         self._changed = threading.Condition()
         self._waiting: list[Pending] = []
         self._leader: int | None = None
+
+    def session(self) -> Session:
+        """That of the file's first connection, which writes. Whoever uses it holds the file's lock."""
+        connection = self._file.connection()
+        session = self._session
+        if session is None or session.connection is not connection:
+            session = self._session = Session(connection)
+        return session
+
+    def forget(self) -> None:
+        """Make a new session next time."""
+        self._session = None
 
     def carry_out(self, pending: Sequence[Pending]) -> None:
         """Come back when all of them are over. `StoreBusy` for a thread that holds the store already."""
@@ -103,6 +117,18 @@ class Commits:
                 self._waiting = [each for each in self._waiting if each not in pending]
             raise
 
+    def alone(self, work: Callable[[StoreFile], R]) -> R:
+        """Carry out what cannot be part of a transaction, while nobody of this process writes."""
+        self._file.turns.refuse_own()
+        with self._file.lock:
+            self._file.turns.wait()
+            try:
+                return work(self._file)
+            except sqlite3.Error as error:
+                raise self._file.translate(error) from error
+            finally:
+                self.forget()
+
     def _lead_or_wait(self, pending: Sequence[Pending]) -> bool:
         """Wait, or lead a group; whether any of them is not over then."""
         me = threading.get_ident()
@@ -124,18 +150,18 @@ class Commits:
                     self._changed.notify_all()
 
     def _lead(self, group: list[Pending]) -> None:
-        try:
-            with self._file.lock:
+        with self._file.lock:
+            try:
                 self._file.turns.wait()
-                session = self._ready()
+                session = self.session()
                 self._file.check_still_there()
                 self._commit(session, group)
-        except Exception as error:
-            # About none of them in particular: the file, others that are busy, the commit.
-            found = self._error(error)
-            for each in group:
-                if not each.is_over:
-                    each.end(_own(found))
+            except Exception as error:  # noqa: BLE001  (raised by `Pending.result`)
+                # About none of them in particular: the file, others that are busy, the commit.
+                found = self._error(error)
+                for each in group:
+                    if not each.is_over:
+                        each.end(_own(found))
 
     def _commit(self, session: Session, group: list[Pending]) -> None:
         run, connection = session.run, session.connection
@@ -143,6 +169,7 @@ class Commits:
         ending = False
         until = time.monotonic() + _SECONDS
         self._limit.begin(connection)
+        session.limit = self._limit
         try:
             run("BEGIN IMMEDIATE")
             session.check()
@@ -178,7 +205,7 @@ class Commits:
             session.run("SAVEPOINT command")
         try:
             pending.carry_out(session)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is, it is raised where it was asked)
             session.forget()
             pending.error = self._error(error)
             if alone or not session.connection.in_transaction:

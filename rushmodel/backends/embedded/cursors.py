@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import QueryError
-from ...port import CloseCursor, OpenCursor, ReadCursor, StoredRecord
+from ...port import CloseCursor, Command, OpenCursor, ReadCursor, StoredRecord
 from .file import StoreFile
 from .ids import new_id
 from .places import watch
@@ -19,32 +19,45 @@ from .session import Session
 if TYPE_CHECKING:
     from ...port import RecordQuery
 
+R = TypeVar("R")
+
 
 class Cursors:
     """The open cursors of a store.
 
-    On a file each has a connection with an open read transaction: writers are
-    not held up, and nothing is read before it is asked for. A database in
-    memory has one connection only, and what a transaction has written no other
-    one sees: there the rows are read at once (``at_once``).
+    On a file each has a connection with an open read transaction: nobody is held up or waited for, and
+    nothing is read before it is asked for. A database in memory has one connection only, and what a
+    transaction has written no other one sees: there the rows are read at once (``at_once``).
+
+    Whoever uses them holds `lock`, which on a file is their own: who needs the file's as well takes that
+    second.
     """
 
     def __init__(self, file: StoreFile, *, at_once: bool) -> None:
         self._file = file
         self._at_once = at_once
         self._open: dict[str, _Cursor] = {}
+        self.lock = file.lock if at_once else threading.RLock()
         watch(self)
 
-    @property
-    def lock(self) -> threading.RLock:
-        return self._file.lock
+    def carry_out(self, handler: Callable[[Any, Any], Any], command: Command[R]) -> R:
+        """On a file: one of the commands below, which need none of the store's other connections."""
+        with self.lock:
+            self._file.check_open()
+            try:
+                answer: R = handler(None, command)
+            except sqlite3.Error as error:
+                raise self._file.translate(error) from error
+            except UnicodeEncodeError as error:
+                raise QueryError("a text holds a lone surrogate, which no stored text does") from error
+            return answer
 
     def open(self, session: Session, command: OpenCursor) -> str:
         name = new_id()
         if self._at_once:
-            self._open[name] = _Cursor(None, iter(list(found_rows(session, command.query))))
+            self._open[name] = _Cursor(None, None, iter(list(found_rows(session, command.query))))
         else:
-            self._open[name] = _open_on(self._file.reader(), command.query)
+            self._open[name] = _open_on(self._file, command.query)
         return name
 
     def read(self, session: Session, command: ReadCursor) -> list[StoredRecord]:
@@ -61,9 +74,10 @@ class Cursors:
             cursor.release()
 
     def close_all(self) -> None:
-        for cursor in self._open.values():
-            cursor.release()
-        self._open.clear()
+        with self.lock:
+            for cursor in self._open.values():
+                cursor.release()
+            self._open.clear()
 
     def leave(self) -> None:
         """Close the cursors' connections; nobody will read them."""
@@ -82,7 +96,10 @@ class Cursors:
 class _Cursor:
     """What is still to be read, and the connection it comes from."""
 
-    def __init__(self, connection: sqlite3.Connection | None, rows: Iterator[FoundRow]) -> None:
+    def __init__(
+        self, file: StoreFile | None, connection: sqlite3.Connection | None, rows: Iterator[FoundRow]
+    ) -> None:
+        self._file = file
         self._connection = connection
         self._rows = rows
 
@@ -100,17 +117,18 @@ class _Cursor:
     def release(self) -> None:
         self._rows = iter(())
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is not None and self._file is not None:
+            self._file.release_reader(connection)
 
 
-def _open_on(connection: sqlite3.Connection, query: RecordQuery) -> _Cursor:
+def _open_on(file: StoreFile, query: RecordQuery) -> _Cursor:
+    connection = file.reader()
     try:
         connection.execute("BEGIN")
         # Names and columns of its own: the store may know of later ones, or not yet of these.
         session = Session(connection)
         session.check()
-        return _Cursor(connection, found_rows(session, query))
+        return _Cursor(file, connection, found_rows(session, query))
     except BaseException:
-        connection.close()
+        file.release_reader(connection)
         raise

@@ -5,8 +5,6 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
 from ...port import (
     DEFAULT_RELATIONSHIP_NAMES,
     LONGEST_SAMPLE,
@@ -23,6 +21,7 @@ from ...port import (
 )
 from ...wire.proptypes import value_type
 from .catalog import extremes, read_values
+from .damage import parsed
 from .kinds import KINDS, Count, Kind, Selected, count_kinds, count_records, holds_kind, selected
 from .leaves import Column, lists
 from .policies import get_coverage, list_policies
@@ -146,7 +145,7 @@ def _relationships(session: Session) -> list[DescribedRelationship]:
         if kinds is None:
             kinds = properties.setdefault(_ends(session, source, type_, target), set())
             ends_of[source, type_, target] = kinds
-        kinds.update((name, _edge_type(value)) for name, value in orjson.loads(data).items())
+        kinds.update((name, _edge_type(value)) for name, value in parsed(data).items())
     return [
         DescribedRelationship(*ends, count, tuple(sorted(properties.get(ends, ()), key=_name_and_type)))
         for ends, count in sorted(counts.items())

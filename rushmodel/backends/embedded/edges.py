@@ -13,6 +13,7 @@ import orjson
 
 from ...errors import PropertyError
 from ...port import DEFAULT_RELATIONSHIP, DEFAULT_RELATIONSHIP_NAMES, StoredValue
+from .damage import parsed
 from .names import check_name
 from .relations import stored_types
 from .values import pack
@@ -77,7 +78,7 @@ def pack_properties(type: str, data: Mapping[str, StoredValue]) -> str | None:
 
 def unpack_properties(cell: str | None) -> dict[str, Any]:
     """The properties in a cell."""
-    return {} if cell is None else orjson.loads(cell)
+    return {} if cell is None else parsed(cell)
 
 
 _STATUS = 400  # what a server answers (trace 14), where records' properties get another

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from ...errors import ConfigurationError, StoreBusy, StoreClosed, StoreError
+from .damage import DamagedFile
 from .format import check_marks, check_place, create, has_store, pragma
 from .functions import register
 from .places import Identity, identity, open_files, watch
 from .turns import Turns
+from .upgrading import upgrade
 
 Durability: TypeAlias = Literal["full", "normal"]
 
@@ -54,8 +56,7 @@ class StoreFile:
 
     def connection(self) -> sqlite3.Connection:
         """The connection; a new one if this process was forked. `StoreClosed`, `StoreError`."""
-        if self._closed:
-            raise StoreClosed(f"{self.path} was closed", path=self.path)
+        self.check_open()
         if self._process != os.getpid():
             self._enter_child()
         if self._connection is None:
@@ -63,22 +64,41 @@ class StoreFile:
         return self._connection
 
     def reader(self) -> sqlite3.Connection:
-        """One more connection to the file, which only reads. The caller closes it."""
-        connection = self._open("ro")
+        """One more connection to the file, which only reads, and which `release_reader` closes."""
+        self.check_open()
+        with open_files.lock:
+            self._find()
+            open_files.check_own(self._place, self.path)
+            # Not "ro": where this is the only connection, it has to make the shared memory beside the file.
+            connection = self._open("rw")
+            place = identity(self.path)
+            if place is None or place != self._place:
+                connection.close()
+                raise StoreError(f"{self.path} was removed while it was opened", path=self.path)
+            open_files.add(place)
         try:
             _settle(connection)
+            connection.execute("PRAGMA query_only = ON")
         except BaseException:
-            connection.close()
+            self.release_reader(connection)
             raise
         return connection
+
+    def release_reader(self, connection: sqlite3.Connection) -> None:
+        """Close a connection that `reader` gave."""
+        self._release(connection)
+
+    def check_open(self) -> None:
+        """`StoreClosed`."""
+        if self._closed:
+            raise StoreClosed(f"{self.path} was closed", path=self.path)
 
     def writer(self) -> sqlite3.Connection:
         """One more connection to the file, for a transaction, which ends it by `release`.
 
         Unlike the others it stays open over a fork (`open_files`), and remains the parent's.
         """
-        if self._closed:
-            raise StoreClosed(f"{self.path} was closed", path=self.path)
+        self.check_open()
         connection = self._connect()
         _writers[id(connection)] = connection
         return connection
@@ -143,7 +163,10 @@ class StoreFile:
             open_files.add(place)
             self._place = place
         try:
-            _settle(connection)
+            try:
+                _settle(connection)
+            except UnicodeDecodeError as error:  # SQLite's message quotes it
+                raise DamagedFile("its tables are declared in what is no text") from error
             connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
             # On macOS alone a plain fsync leaves data in the drive's cache.
             connection.execute(f"PRAGMA fullfsync = {self._durability == 'full'}")
@@ -152,6 +175,7 @@ class StoreFile:
                 create(connection, self.path)
             self._use_wal(connection)
             check_marks(self.path, pragma(connection, "application_id"), pragma(connection, "user_version"))
+            upgrade(connection, self.path)
         except BaseException:
             self._release(connection)
             raise
@@ -219,8 +243,13 @@ class StoreFile:
         # There is a connection only if the fork went past Python's hooks. It is the parent's to close.
         self._process = os.getpid()
         if self._connection is not None:
-            _inherited.append(self._connection)
+            keep_inherited(self._connection)
             self._connection = None
+
+
+def keep_inherited(connection: sqlite3.Connection) -> None:
+    """Never finalise a connection of the parent process."""
+    _inherited.append(connection)
 
 
 _inherited: list[sqlite3.Connection] = []

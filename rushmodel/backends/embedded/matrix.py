@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import VectorError
 from ...port import Float32, Similarity
-from .kernels import Int8, int8_dots, int8_products
+from .kernels import Float64, int8_dots, int8_products
+from .parts import Parts, Proof, row_sums
 from .quantised import LARGEST, SMALLEST, Quantised
+from .ranking import best_of, gamma, reaching, rows_at_once, wide_dots
 from .rowplaces import NOWHERE, Places, RowPlaces, Rows
-
-_Float64: TypeAlias = npt.NDArray[np.float64]
-Sums: TypeAlias = "npt.NDArray[np.uint64]"
 
 Pause: TypeAlias = Callable[[], object]
 """Called every few milliseconds of a search; what it raises ends the search."""
-
-
-class Parts(NamedTuple):
-    """What a matrix consists of, each with as many rows: what a sidecar keeps."""
-
-    rows: Rows
-    squares: _Float64
-    sums: Sums  # of the vectors' bytes, by which each is checked before it counts
-    scales: _Float64
-    apart: _Float64
-    lengths: _Float64
-    codes: Int8
-    vectors: Float32
-
-
-class DamagedVectors(Exception):
-    """Vectors that a matrix was opened with are not what their sums say: it is worth nothing."""
 
 
 class VectorMatrix:
@@ -52,12 +33,11 @@ class VectorMatrix:
         self.similarity: Similarity = similarity
         self._count = 0
         self._vectors: Float32 = np.empty((0, dims), dtype=np.float32)
-        self._squares: _Float64 = np.empty(0, dtype=np.float64)
+        self._squares: Float64 = np.empty(0, dtype=np.float64)
         self._rows: Rows = np.empty(0, dtype=np.int64)
         self._places = RowPlaces()
         self._quantised: Quantised | None = None
-        self._sums: Sums | None = None
-        self._unproven: npt.NDArray[np.bool_] | None = None
+        self._proof: Proof | None = None
 
     @classmethod
     def opened(cls, dims: int, similarity: Similarity, parts: Parts, count: int) -> VectorMatrix:
@@ -71,8 +51,7 @@ class VectorMatrix:
         matrix._places.put(parts.rows[:count], np.arange(count))
         matrix._quantised = Quantised(dims, similarity, int8_dots())
         matrix._quantised.take(parts.codes, parts.scales, parts.apart, parts.lengths)
-        matrix._sums = parts.sums
-        matrix._unproven = np.ones(len(parts.rows), dtype=np.bool_)
+        matrix._proof = Proof(parts.sums)
         return matrix
 
     def parts(self) -> Parts:
@@ -85,9 +64,9 @@ class VectorMatrix:
         codes, scales, apart, lengths = self._quantised.parts()
         vectors = self._vectors[:held]
         sums = np.empty(held, dtype=np.uint64)
-        step = _chunk(self.dims)
+        step = rows_at_once(self.dims)
         for start in range(0, held, step):
-            sums[start : start + step] = _row_sums(vectors[start : start + step])
+            sums[start : start + step] = row_sums(vectors[start : start + step])
         return Parts(
             self._rows[:held],
             self._squares[:held],
@@ -116,7 +95,7 @@ class VectorMatrix:
         """
         if vectors.shape != (len(rows), self.dims):
             raise VectorError(f"expected {(len(rows), self.dims)} numbers, got {vectors.shape}")
-        squares = _dots(vectors, None)
+        squares = wide_dots(vectors, None)
         bad = ~np.isfinite(squares)
         if self.similarity == "cosine":
             bad |= squares == 0.0
@@ -136,8 +115,8 @@ class VectorMatrix:
         self._vectors[places] = vectors
         self._squares[places] = squares
         self._rows[places] = rows
-        if self._unproven is not None:
-            self._unproven[places] = False
+        if self._proof is not None:
+            self._proof.put(places)
         if self._quantised is not None:
             self._quantised.put(places, vectors, np.sqrt(squares))
         if added:
@@ -160,9 +139,8 @@ class VectorMatrix:
         self._vectors[holes] = self._vectors[movers]
         self._squares[holes] = self._squares[movers]
         self._rows[holes] = self._rows[movers]
-        if self._unproven is not None and self._sums is not None:
-            self._unproven[holes] = self._unproven[movers]
-            self._sums[holes] = self._sums[movers]
+        if self._proof is not None:
+            self._proof.move(holes, movers)
         if self._quantised is not None:
             self._quantised.move(holes, movers)
         self._places.put(self._rows[holes], holes)
@@ -236,7 +214,7 @@ class VectorMatrix:
         together = max(1, min(_TOGETHER, _TOGETHER_BYTES // (8 * max(1, total))))
         for start in range(0, len(queries), together):
             group = checked[start : start + together]
-            dots: _Float64 | None = None
+            dots: Float64 | None = None
             if quantised is not None and products is not None:
                 dots = quantised.dots_of(group, searched, self._count, products, pause)
             for i, (wide, square) in enumerate(group):
@@ -245,12 +223,12 @@ class VectorMatrix:
                 found.append(self._nearest(query, wide, square, k, searched, None, pause, own))
         return found
 
-    def _checked(self, query: Float32) -> tuple[_Float64, float]:
+    def _checked(self, query: Float32) -> tuple[Float64, float]:
         """A query in float64, and its squared norm; `VectorError`."""
         wide = query.astype(np.float64)
         if wide.shape != (self.dims,):
             raise VectorError(f"expected a vector of {self.dims} numbers, got shape {wide.shape}")
-        square = float(_dots(query[np.newaxis], None)[0])
+        square = float(wide_dots(query[np.newaxis], None)[0])
         if not np.isfinite(square) or (self.similarity == "cosine" and square == 0.0):
             raise VectorError("the query vector is zero or not finite")
         return wide, square
@@ -258,13 +236,13 @@ class VectorMatrix:
     def _nearest(
         self,
         query: Float32,
-        wide: _Float64,
+        wide: Float64,
         square: float,
         k: int,
         searched: Places | None,
         without: int | None,
         pause: Pause,
-        dots: _Float64 | None,
+        dots: Float64 | None,
     ) -> list[tuple[int, float]]:
         """``dots`` are those of the query's codes with the rows', if they are known already."""
         total = self._count if searched is None else len(searched)
@@ -278,7 +256,7 @@ class VectorMatrix:
         else:
             places = np.arange(total) if searched is None else searched
         scores = self._scores(places, wide, square, pause)
-        best = _best(scores, self._rows[places], wanted)
+        best = best_of(scores, self._rows[places], wanted)
         return [hit for hit in best if hit[0] != without][:k]
 
     def _reserve(self, count: int) -> None:
@@ -299,28 +277,19 @@ class VectorMatrix:
         self._vectors, self._squares, self._rows = vectors, squares, rows
         if self._quantised is not None:
             self._quantised.reserve(capacity, held)
-        if self._unproven is not None and self._sums is not None:
-            unproven, sums = np.zeros(capacity, dtype=np.bool_), np.zeros(capacity, dtype=np.uint64)
-            unproven[:held], sums[:held] = self._unproven[:held], self._sums[:held]
-            self._unproven, self._sums = unproven, sums
+        if self._proof is not None:
+            self._proof.grow(capacity, held)
 
     def _prove_all(self) -> None:
         """Check every vector that has not been checked yet; `DamagedVectors`."""
-        if self._unproven is not None:
-            self._prove(np.flatnonzero(self._unproven[: self._count]))
-            self._unproven = self._sums = None
+        if self._proof is not None:
+            self._prove(np.arange(self._count))
+            self._proof = None
 
     def _prove(self, places: Places) -> None:
-        unproven, sums = self._unproven, self._sums
-        if unproven is None or sums is None:
-            return
-        places = places[unproven[places]]
-        step = _chunk(self.dims)
-        for start in range(0, len(places), step):
-            chosen = places[start : start + step]
-            if not np.array_equal(_row_sums(self._vectors[chosen]), sums[chosen]):
-                raise DamagedVectors
-        unproven[places] = False
+        proof = self._proof  # another thread may find meanwhile that all are right
+        if proof is not None:
+            proof.check(self._vectors, places, rows_at_once(self.dims))
 
     def _found(self, rows: Rows) -> Places:
         """Where those of the rows that are held lie, ascending, each once."""
@@ -332,12 +301,12 @@ class VectorMatrix:
     def _close(
         self,
         query: Float32,
-        wide: _Float64,
+        wide: Float64,
         square: float,
         places: Places | None,
         wanted: int,
         pause: Pause,
-        dots: _Float64 | None,
+        dots: Float64 | None,
     ) -> Places:
         """Those of the rows at ``places`` (None: all) that can be among the ``wanted`` best."""
         count = self._count if places is None else len(places)
@@ -345,12 +314,12 @@ class VectorMatrix:
         if quantised is not None:
             squares = self._squares[: self._count] if places is None else self._squares[places]
             value, error = quantised.bounds(wide, square, squares, places, self._count, pause, dots)
-            close = _reaching(value, error, wanted)
+            close = reaching(value, error, wanted)
             places = close if places is None else places[close]
             if len(places) <= max(_FEW, 4 * wanted):
                 return places
         value, error = self._bounds(query, wide, square, places, pause)
-        close = _reaching(value, error, wanted)
+        close = reaching(value, error, wanted)
         return close if places is None else places[close]
 
     def _in_eight_bits(self) -> Quantised | None:
@@ -370,24 +339,24 @@ class VectorMatrix:
         self._quantised = made
 
     def _bounds(
-        self, query: Float32, wide: _Float64, square: float, places: Places | None, pause: Pause
-    ) -> tuple[_Float64, _Float64]:
+        self, query: Float32, wide: Float64, square: float, places: Places | None, pause: Pause
+    ) -> tuple[Float64, Float64]:
         """Cosine, or -d^2, of the rows at ``places`` (None: all), and how far it may be off."""
         squares = self._squares[: self._count] if places is None else self._squares[places]
         norms = np.sqrt(squares)
         norm = float(np.sqrt(square))
-        value: _Float64
-        error: _Float64
+        value: Float64
+        error: Float64
         if self.similarity == "cosine":
             dots = self._dots32((wide / norm).astype(np.float32), places, pause)
             out = (norms < SMALLEST) | (norms > LARGEST)
             value = dots / norms
-            error = np.full(len(value), _gamma(self.dims + 8))
+            error = np.full(len(value), gamma(self.dims + 8))
         else:
             dots = self._dots32(query, places, pause)
             out = norms > LARGEST / max(norm, 1.0)
             value = 2.0 * dots.astype(np.float64) - (squares + square)
-            error = 2.0 * _gamma(self.dims + 8) * norm * norms
+            error = 2.0 * gamma(self.dims + 8) * norm * norms
             error += (self.dims + 16) * 2.0**-50 * (1.0 + square + squares)
         if out.any():
             value[out], error[out] = 0.0, np.inf
@@ -407,24 +376,24 @@ class VectorMatrix:
                 return dots if places is None else dots[places]
             self._prove(places)
             dots = np.empty(len(places), dtype=np.float32)
-            step = _chunk(self.dims)
+            step = rows_at_once(self.dims)
             for start in range(0, len(places), step):
                 pause()
                 chosen = places[start : start + step]
                 dots[start : start + step] = self._vectors[chosen] @ query
             return dots
 
-    def _scores(self, places: Places, wide: _Float64, square: float, pause: Pause) -> _Float64:
+    def _scores(self, places: Places, wide: Float64, square: float, pause: Pause) -> Float64:
         """The scores (R10) of the rows at ``places``, in float64."""
         self._prove(places)
         scores = np.empty(len(places), dtype=np.float64)
-        step = _chunk(self.dims)
+        step = rows_at_once(self.dims)
         for start in range(0, len(places), step):
             pause()
             chosen = places[start : start + step]
             vectors = self._vectors[chosen]
             if self.similarity == "cosine":
-                cosines = _dots(vectors, wide) / np.sqrt(self._squares[chosen] * square)
+                cosines = wide_dots(vectors, wide) / np.sqrt(self._squares[chosen] * square)
                 scores[start : start + step] = (1.0 + np.clip(cosines, -1.0, 1.0)) / 2.0
             else:
                 apart = vectors - wide
@@ -451,67 +420,3 @@ _TOGETHER_BYTES: Final = 2**26
 
 def _go_on() -> None:
     """The pause of a search that nobody ends."""
-
-
-def _row_sums(vectors: Float32) -> Sums:
-    """The sum of each row's bytes, eight (or four) at a time, modulo 2^64."""
-    whole = np.ascontiguousarray(vectors)
-    if whole.shape[1] % 2:
-        sums: Sums = whole.view(np.uint32).sum(axis=1, dtype=np.uint64)
-    else:
-        sums = whole.view(np.uint64).sum(axis=1)
-    return sums
-
-
-def _gamma(terms: int) -> float:
-    """The relative error of a float32 dot product of that many terms."""
-    return terms * 2.0**-24 / (1.0 - terms * 2.0**-24)
-
-
-def _chunk(dims: int) -> int:
-    """How many rows are worked on at a time: about 2 MB of float64."""
-    return max(1, 262_144 // dims)
-
-
-def _dots(vectors: Float32, query: _Float64 | None) -> _Float64:
-    """The float64 dot product of each row with the query, or with itself (None).
-
-    Each row's sum is made on its own, in the same order wherever it stands, which
-    a BLAS product does not promise: equal vectors get equal scores.
-    """
-    dots = np.empty(len(vectors), dtype=np.float64)
-    step = _chunk(max(1, vectors.shape[1]))
-    for start in range(0, len(vectors), step):
-        wide = vectors[start : start + step].astype(np.float64)
-        wide *= wide if query is None else query
-        dots[start : start + step] = wide.sum(axis=1)
-    return dots
-
-
-def _reaching(value: _Float64, error: _Float64, k: int) -> Places:
-    """Where the upper bound reaches the k-th best lower bound."""
-    lower = value - error
-    # The k-th best of the bests of some blocks is not above the k-th best, and much faster to find.
-    blocks = len(lower) // _BLOCK
-    ranked = lower if blocks < 4 * k else lower[: blocks * _BLOCK].reshape(blocks, _BLOCK).max(axis=1)
-    floor = np.partition(ranked, len(ranked) - k)[len(ranked) - k]
-    value += error
-    close = np.flatnonzero(value >= floor)
-    if ranked is not lower and len(close) > k:
-        best = lower[close]
-        floor = np.partition(best, len(best) - k)[len(best) - k]
-        close = close[value[close] >= floor]
-    return close
-
-
-_BLOCK: Final = 64
-
-
-def _best(scores: _Float64, rows: Rows, k: int) -> list[tuple[int, float]]:
-    """The ``k`` first by descending score, then ascending row."""
-    if k < len(scores):
-        floor = np.partition(scores, len(scores) - k)[len(scores) - k]
-        chosen = np.flatnonzero(scores >= floor)
-        scores, rows = scores[chosen], rows[chosen]
-    order = np.lexsort((rows, -scores))[:k]
-    return list(zip(rows[order].tolist(), scores[order].tolist(), strict=True))

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ...errors import StoreError, VectorError
+from .damage import DamagedFile
 from .matrix import Pause, VectorMatrix
 from .sidecar import Stamp, find_sidecars, remove_leftovers, remove_sidecars, write_sidecar
 from .vectors import FLOAT32
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-WORTH_KEEPING: Final = 2**23
-"""Numbers that a matrix has before a sidecar is worth its file: SQLite reads fewer in some 20 ms."""
+WORTH_KEEPING: Final = 2**21
+"""Numbers that a matrix has before a sidecar is worth its file: fewer take some 30 ms to read from SQLite."""
 
 
 class Mirror:
@@ -82,7 +83,8 @@ class Mirror:
             # Anew: what an attempt that was ended has left may be gone from the file since.
             self.matrix = VectorMatrix(self._dims, self.policy.signature.similarity)
             count = connection.execute("SELECT count(*) FROM vectors WHERE policy = ?", (number,))
-            self.matrix.reserve(count.fetchone()[0])
+            expected = int(count.fetchone()[0])
+            self.matrix.reserve(expected + expected // 8 + 1024)  # the next ones need not move these
             rows = connection.execute(
                 "SELECT row, vector FROM vectors NOT INDEXED WHERE policy = ?", (number,)
             )
@@ -155,17 +157,14 @@ class Mirror:
         held = [(row, vector) for row, vector in chunk if vector is not None]
         if held:
             rows = np.fromiter((row for row, _ in held), dtype=np.int64, count=len(held))
+            size = self._dims * FLOAT32.itemsize
+            if any(type(vector) is not bytes or len(vector) != size for _, vector in held):
+                raise DamagedFile(f"a vector of {self.policy.signature} has another length")
             joined = b"".join([vector for _, vector in held])
-            if len(joined) != len(held) * self._dims * FLOAT32.itemsize:
-                raise StoreError(
-                    f"the file is damaged: a vector of {self.policy.signature} has another length"
-                )
             try:
                 self.matrix.put(rows, np.ndarray((len(held), self._dims), dtype=FLOAT32, buffer=joined))
             except VectorError as error:
-                raise StoreError(
-                    f"the file is damaged, in the vectors of {self.policy.signature}"
-                ) from error
+                raise DamagedFile(f"a vector of {self.policy.signature} is none") from error
 
 
 def last_seq(connection: sqlite3.Connection) -> int:
@@ -225,9 +224,7 @@ def _commit_token(file: StoreFile, policy: StoredPolicy, stamp: Stamp) -> bool:
             " (SELECT token FROM sidecars WHERE policy = ?1 ORDER BY seq DESC LIMIT ?2)",
             (policy.number, _TOKENS - 1),
         )
-        connection.execute(
-            "INSERT INTO sidecars VALUES (?, ?, ?)", (stamp.token, policy.number, stamp.seq)
-        )
+        connection.execute("INSERT INTO sidecars VALUES (?, ?, ?)", (stamp.token, policy.number, stamp.seq))
         connection.execute("COMMIT")
         return True
     finally:
@@ -253,4 +250,3 @@ _TOKENS: Final = 8
 _SWEPT: Final = b"swept"
 _PATIENCE: Final = 5.0
 """Seconds between two attempts to write a sidecar."""
-

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...errors import PropertyError
+from .damage import DamagedFile
 from .leaves import Column
 from .values import well_formed
 
@@ -75,7 +76,10 @@ class Names:
         """The name of a number that is in the file."""
         name = self._names.get(number)
         if name is None:
-            name = self._connection.execute("SELECT name FROM names WHERE id = ?", (number,)).fetchone()[0]
+            found = self._connection.execute("SELECT name FROM names WHERE id = ?", (number,)).fetchone()
+            if found is None:
+                raise DamagedFile(f"nothing is said of name {number}")
+            name = str(found[0])
             self._keep(name, number)
         return name
 

@@ -9,11 +9,10 @@ import uuid
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import orjson
-
 from ...errors import PolicyConflict, PolicyError, PolicyExists, PolicyMissing
 from ...port import Coverage, CreatePolicy, DeletePolicy, GetCoverage, ListPolicies, Policy, Signature
 from ...wire.proptypes import value_type
+from .damage import parsed
 from .names import Names, Table, check_name
 from .values import unpack
 
@@ -252,7 +251,7 @@ def _find_other_type(session: Session, table: Table, name: str) -> tuple[str, st
     )
     for suspect in map(_Suspect._make, suspects):
         kind = value_type(unpack(suspect.cell))
-        is_text = kind == "datetime" and suspect.texts and column.name_id in orjson.loads(suspect.texts)
+        is_text = kind == "datetime" and suspect.texts and column.name_id in parsed(suspect.texts)
         if kind != "string" and not is_text:
             return suspect.record_id, kind
     return None

@@ -149,9 +149,7 @@ class Quantised:
     def _code(self, query: Float64, norm: float) -> tuple[Int8, Float64, Float64, Float64]:
         return _quantised(query / norm if self._cosine else query)
 
-    def _scan(
-        self, code: Int8, places: Places | None, count: int, pause: Callable[[], object]
-    ) -> Float64:
+    def _scan(self, code: Int8, places: Places | None, count: int, pause: Callable[[], object]) -> Float64:
         """The dot products of codes, in blocks, gathered where rows are chosen."""
         assert self._dots is not None
         rows = count if places is None else len(places)

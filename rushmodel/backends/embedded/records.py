@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import orjson
-
 from ...port import Float32, GetRecords, Signature, StoredRecord
+from .damage import parsed
 from .values import unpack
-from .vectors import FLOAT32, in_chunks
+from .vectors import in_chunks, stored_vector
 
 if TYPE_CHECKING:
     from .names import Table
@@ -84,12 +82,10 @@ class Projection:
 
     def _vectors(self, row: RawRow) -> dict[Signature, Float32]:
         cells = zip(self._signatures, row[self.id_at + 3 : self.width], strict=True)
-        return {
-            signature: np.frombuffer(cell, dtype=FLOAT32) for signature, cell in cells if cell is not None
-        }
+        return {signature: stored_vector(signature, cell) for signature, cell in cells if cell is not None}
 
     def _texts(self, marks: str) -> frozenset[str]:
-        return frozenset(self._marked[number] for number in orjson.loads(marks) if number in self._marked)
+        return frozenset(self._marked[number] for number in parsed(marks) if number in self._marked)
 
 
 def read_rows(

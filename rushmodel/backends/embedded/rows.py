@@ -11,6 +11,7 @@ import orjson
 from ...errors import PropertyError
 from ...port import StoredValue
 from ...wire.proptypes import looks_like_datetime
+from .damage import parsed
 from .ids import new_id
 from .values import LARGEST_INTEGER, Cell, pack
 
@@ -153,7 +154,7 @@ def _looks_like_datetime(value: StoredValue) -> bool:
 
 
 def _load(marks: str | None) -> set[int]:
-    return set(orjson.loads(marks)) if marks else set()
+    return set(parsed(marks)) if marks else set()
 
 
 def _dump(marks: set[int]) -> str | None:

@@ -10,10 +10,11 @@ import numpy as np
 
 from ...errors import AmbiguousSearch, PolicyMissing, QueryError, VectorError
 from ...port import Float32, RecordQuery, SearchMany, SearchVectors, StoredRecord
+from .damage import DamagedFile
 from .masks import rows_among
-from .matrix import DamagedVectors
 from .mirrors import Mirror, last_seq
 from .names import Table
+from .parts import DamagedVectors
 from .querying import tables_of
 from .records import Projection, read_rows
 from .sidecar import remove_sidecars
@@ -56,7 +57,9 @@ class Searcher:
     def search_many(self, session: Session, command: SearchMany) -> list[list[StoredRecord]]:
         vectors = command.vectors
         if vectors.ndim != 2:
-            raise VectorError(f"expected vectors of shape (m, dims), got {vectors.shape}", given=vectors.shape)
+            raise VectorError(
+                f"expected vectors of shape (m, dims), got {vectors.shape}", given=vectors.shape
+            )
         if not len(vectors):
             return []
         return self._answer(session, _Asked(command, vectors, None))
@@ -83,7 +86,7 @@ class Searcher:
             return [_read_hits(session, query, found) for found in hits]
 
     def _begin(self, session: Session, asked: _Asked) -> list[_Place] | None:
-        """What is to be searched, as the session's snapshot shows it, until `_end`; None: there is nothing."""
+        """What is to be searched, as the session's snapshot shows it, until `_end`; None: nothing."""
         self._enter_process()
         with self._turn:
             while True:
@@ -116,9 +119,7 @@ class Searcher:
         policies = {label: _policies_for(session, label, asked) for label in labels}
         _check_similarity([policy for several in policies.values() for policy in several], asked)
         self._forget_deleted(session)
-        places = [
-            _Place(table, self._mirror(policy)) for table in tables for policy in policies[table.label]
-        ]
+        places = [_Place(table, self._mirror(policy)) for table in tables for policy in policies[table.label]]
         if not places:
             _refuse_unless_empty(session, tables, asked)
         return places
@@ -172,7 +173,7 @@ class _Asked(NamedTuple):
 
     @property
     def dims(self) -> int:
-        return self.vectors.shape[1]
+        return int(self.vectors.shape[1])
 
 
 class _Place(NamedTuple):
@@ -195,9 +196,7 @@ def _nearest(session: Session, asked: _Asked, places: list[_Place]) -> list[_Fou
         k = len(matrix) if most is None else most
         among = rows_among(session, table, query)
         if len(found) == 1:
-            several = [
-                matrix.nearest(asked.vectors[0], k, among=among, without=without, pause=session.pause)
-            ]
+            several = [matrix.nearest(asked.vectors[0], k, among=among, without=without, pause=session.pause)]
         else:
             several = matrix.nearest_many(asked.vectors, k, among=among, pause=session.pause)
         for hits, nearest in zip(found, several, strict=True):
@@ -279,9 +278,7 @@ def _row_of(session: Session, record_id: str | None) -> int | None:
     return None if found is None else int(found[0])
 
 
-def _read_hits(
-    session: Session, query: RecordQuery, hits: _Found
-) -> list[StoredRecord]:
+def _read_hits(session: Session, query: RecordQuery, hits: _Found) -> list[StoredRecord]:
     by_label: dict[str, tuple[Table, list[int]]] = {}
     for _, row, table in hits:
         by_label.setdefault(table.label, (table, []))[1].append(row)
@@ -289,4 +286,7 @@ def _read_hits(
     for table, rows in by_label.values():
         projection = Projection(session, table, query.properties, query.vectors)
         records.update(read_rows(session, table, projection, rows))
-    return [records[row]._replace(score=score) for score, row, _ in hits]
+    try:
+        return [records[row]._replace(score=score) for score, row, _ in hits]
+    except KeyError as error:
+        raise DamagedFile("a vector is there without its record") from error

@@ -3,7 +3,7 @@
 It is a cache: deleting it is always safe, and it is believed only as far as it is proved.
 
 **Layout** (little-endian, every part at a multiple of 4096 bytes). One page of header, then the parts of a
-matrix (`matrix.Parts`), each with room for ``capacity`` rows, of which ``count`` count. The room that is
+matrix (`Parts`), each with room for ``capacity`` rows, of which the first ``rows`` count. The room that is
 left over takes no disk where files may have holes, and lets a process add rows without moving the others.
 The file is mapped copy-on-write: opening it copies nothing, and what a process changes stays its own.
 
@@ -37,7 +37,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...port import Similarity
-from .matrix import Parts, VectorMatrix
+from .matrix import VectorMatrix
+from .parts import Parts
 
 
 class Stamp(NamedTuple):
@@ -69,10 +70,15 @@ class Sidecar:
         arrays: list[npt.NDArray[Any]] = []
         for place, part in enumerate(header.parts()):
             array = np.ndarray(part.shape, part.dtype, mapped, part.offset)
-            if part.checked and _check_of(array, header.count) != header.checks[place]:
+            if part.checked and _check_of(array, header.rows) != header.checks[place]:
                 return None
             arrays.append(array)
-        return VectorMatrix.opened(header.dims, header.similarity, Parts(*arrays), header.count)
+        return VectorMatrix.opened(header.dims, header.similarity, Parts(*arrays), header.rows)
+
+    def fits(self, policy_id: str, dims: int, similarity: Similarity) -> bool:
+        """Whether it is that policy's."""
+        header = self._header
+        return (self.stamp.policy_id, header.dims, header.similarity) == (policy_id, dims, similarity)
 
     def close(self) -> None:
         """Let go of the file; `load` does."""
@@ -94,8 +100,7 @@ def find_sidecars(
         found = _open(path, database)
         if found is None:
             continue
-        header = found._header
-        if (header.stamp.policy_id, header.dims, header.similarity) == (policy_id, dims, similarity):
+        if found.fits(policy_id, dims, similarity):
             yield found
         else:
             found.close()
@@ -110,7 +115,7 @@ def write_sidecar(database: str, policy: int, matrix: VectorMatrix, stamp: Stamp
     """
     count = len(matrix)
     header = _Header(stamp, matrix.dims, matrix.similarity, count, count + count // _SPARE + _SPARE_ROWS, ())
-    arrays = matrix.parts()
+    arrays: tuple[npt.NDArray[Any], ...] = matrix.parts()
     parts = header.parts()
     checks = tuple(
         _check_of(array, count) if part.checked else 0 for array, part in zip(arrays, parts, strict=True)
@@ -121,7 +126,7 @@ def write_sidecar(database: str, policy: int, matrix: VectorMatrix, stamp: Stamp
         try:
             for array, part in zip(arrays, parts, strict=True):
                 file.seek(part.offset)
-                _write(file.fileno(), memoryview(np.ascontiguousarray(array)).cast("B"))
+                _write(file.fileno(), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
             file.truncate(header.size)
             file.seek(0)
             _write(file.fileno(), memoryview(header._replace(checks=checks).packed()))
@@ -167,7 +172,7 @@ class _Header(NamedTuple):
     stamp: Stamp
     dims: int
     similarity: Similarity
-    count: int
+    rows: int
     capacity: int
     checks: tuple[int, ...]
 
@@ -197,7 +202,7 @@ class _Header(NamedTuple):
             self.stamp.seq,
             self.dims,
             self.similarity == "cosine",
-            self.count,
+            self.rows,
             self.capacity,
             *self.checks,
         )

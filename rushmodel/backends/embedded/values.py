@@ -16,6 +16,7 @@ import orjson
 
 from ...errors import PropertyError
 from ...port import StoredValue
+from .damage import parsed
 
 Cell: TypeAlias = int | float | str | bytes
 """What a column holds where the property is there."""
@@ -45,9 +46,9 @@ def pack(value: object) -> Cell:
 
 
 def unpack(cell: Cell) -> StoredValue:
-    """The value in a cell. Only blobs need it: other cells are their own value."""
+    """The value in a cell; `DamagedFile`. Only blobs need it: other cells are their own value."""
     if type(cell) is bytes:
-        return cast("StoredValue", orjson.loads(cell))
+        return cast("StoredValue", parsed(cell))
     return cast("int | float | str", cell)
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ...errors import NotFound, VectorError
-from ...port import Float32, UpsertVectors
+from ...port import Float32, Signature, UpsertVectors
+from .damage import DamagedFile
 
 if TYPE_CHECKING:
     from .policies import StoredPolicy
@@ -74,6 +75,13 @@ def vector_cell(policy: StoredPolicy, vector: Float32) -> bytes:
     if not math.isfinite(square) or (square == 0.0 and signature.similarity == "cosine"):
         _explain(policy, vector)
     return vector.astype(FLOAT32, copy=False).tobytes()
+
+
+def stored_vector(signature: Signature, cell: bytes) -> Float32:
+    """The vector in a cell, not copied and read-only; `DamagedFile` where it cannot be one."""
+    if type(cell) is not bytes or len(cell) != FLOAT32.itemsize * (signature.dims or 0):
+        raise DamagedFile(f"a vector of {signature} has another length")
+    return np.frombuffer(cell, dtype=FLOAT32)
 
 
 def sum_of_squares(vector: Float32) -> float:

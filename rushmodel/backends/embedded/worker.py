@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ...errors import TransactionBusy
 from ...port import AsyncExecute, Backend, Command
 from .backend import EmbeddedBackend
+from .interleaving import Interleaved
 from .transactions import EmbeddedTransaction
 
 R = TypeVar("R")
@@ -24,14 +25,16 @@ MOST_WAITING = 32
 class AsyncEmbedded:
     """An `AsyncBackend` over an `EmbeddedBackend`, which stays usable beside it.
 
-    One thread is enough, since the store carries out one command at a time; but while a transaction is
-    open, commands wait for it, and others must not wait behind them. A transaction has a thread of its
-    own. A command whose task is cancelled while it runs is carried out all the same.
+    One thread is enough: it interleaves the operations of all tasks, so that what they write at a time is
+    committed together (`Interleaved`). But while a transaction is open, commands wait for it, and others
+    must not wait behind them. A transaction has a thread of its own. A command whose task is cancelled
+    while it runs is carried out all the same.
     """
 
     def __init__(self, backend: EmbeddedBackend) -> None:
         self._backend = backend
         self._thread: ThreadPoolExecutor | None = None
+        self._interleaved: Interleaved | None = None
         self._waiting: ThreadPoolExecutor | None = None
         self._process = os.getpid()
 
@@ -44,7 +47,7 @@ class AsyncEmbedded:
 
     async def execute(self, command: Command[R]) -> R:
         """Carry a command out on the worker thread; see `EmbeddedBackend.execute`."""
-        return await self.within(lambda backend: backend.execute(command))
+        return await self.carry_out(_asking(command), lambda store, _: store.execute(command))
 
     async def begin(self, seconds: float | None = None) -> AsyncEmbeddedTransaction:
         """As `EmbeddedBackend.begin`, without holding the loop or any other command up."""
@@ -58,18 +61,23 @@ class AsyncEmbedded:
             raise
         return AsyncEmbeddedTransaction(transaction, thread)
 
-    async def within(self, work: Callable[[Backend], T]) -> T:
-        """Call ``work`` with the store, on a worker thread and in the caller's context."""
+    async def carry_out(
+        self,
+        operation: Generator[Command[Any], Any, T],
+        run: Callable[[Backend, Generator[Command[Any], Any, T]], T],
+    ) -> T:
+        """Carry an operation out on a worker thread, in the caller's context; ``run`` does so in one go."""
         if self._process != os.getpid():  # threads do not survive a fork
-            self._thread = self._waiting = None
+            self._thread = self._waiting = self._interleaved = None
             self._process = os.getpid()
         if self._backend.is_taken:
             if self._waiting is None:
                 self._waiting = ThreadPoolExecutor(MOST_WAITING, thread_name_prefix="rushmodel-waiting")
-            return await _call(self._waiting, work, self._backend)
-        if self._thread is None:
+            return await _call(self._waiting, lambda store: run(store, operation), self._backend)
+        if self._thread is None or self._interleaved is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="rushmodel")
-        return await _call(self._thread, work, self._backend)
+            self._interleaved = Interleaved(self._backend, self._thread.submit)
+        return await self._interleaved.carry_out(operation)
 
     async def aclose(self) -> None:
         """As `close`, without holding the loop up."""
@@ -82,7 +90,7 @@ class AsyncEmbedded:
         """
         self._backend.end_transaction()
         threads = (self._thread, self._waiting)
-        self._thread = self._waiting = None
+        self._thread = self._waiting = self._interleaved = None
         if self._process == os.getpid():
             for each in threads:
                 if each is not None:
@@ -124,12 +132,15 @@ class AsyncEmbeddedTransaction:
 
     async def execute(self, command: Command[R]) -> R:
         """As `EmbeddedTransaction.execute`."""
-        return await self.within(lambda backend: backend.execute(command))
+        return await self._within(lambda store: store.execute(command))
 
-    async def within(self, work: Callable[[Backend], T]) -> T:
-        """Call ``work`` with the transaction, on its thread and in the caller's context."""
-        self.check_open()  # the thread ends with it
-        return await _call(self._thread, work, self._transaction)
+    async def carry_out(
+        self,
+        operation: Generator[Command[Any], Any, T],
+        run: Callable[[Backend, Generator[Command[Any], Any, T]], T],
+    ) -> T:
+        """Carry an operation out in the transaction, on its thread and in the caller's context."""
+        return await self._within(lambda store: run(store, operation))
 
     async def begin(self, seconds: float | None = None) -> AsyncEmbeddedTransaction:
         """Raises `TransactionBusy`."""
@@ -152,6 +163,10 @@ class AsyncEmbeddedTransaction:
         self._transaction.close()
         self._thread.shutdown(wait=False)
 
+    async def _within(self, work: Callable[[Backend], T]) -> T:
+        self.check_open()  # the thread ends with it
+        return await _call(self._thread, work, self._transaction)
+
     async def _last(self, work: Callable[[], None]) -> None:
         if not self._transaction.is_open:
             self._thread.shutdown(wait=False)
@@ -161,6 +176,12 @@ class AsyncEmbeddedTransaction:
             await _call(self._thread, lambda _: work(), self._transaction)
         finally:
             self._thread.shutdown(wait=False)
+
+
+def _asking(command: Command[R]) -> Generator[Command[Any], Any, R]:
+    """The operation that is one command."""
+    reply: R = yield command
+    return reply
 
 
 async def _call(thread: ThreadPoolExecutor, work: Callable[[R], T], store: R) -> T:

@@ -41,6 +41,7 @@ from ...port import (
     ReadCursor,
     SaveGraph,
     SaveRecords,
+    SearchMany,
     SearchVectors,
     UpdateRecords,
     UpsertVectors,
@@ -65,7 +66,7 @@ from .relating import link_records, save_graph
 from .relationships import find_relationships, join_records
 from .rows import find_rows
 from .saving import save_records
-from .searching import search_vectors
+from .searching import search_many, search_vectors
 from .server import Server
 from .transactions import AsyncRestTransaction, RestTransaction
 from .transport import AsyncTransport, Transport, arun_exchange, run_exchange
@@ -241,6 +242,7 @@ _HANDLERS: dict[type[Command[Any]], _Handler] = {
     PatchRecord: patch_record,
     SaveGraph: save_graph,
     SaveRecords: save_records,
+    SearchMany: search_many,
     SearchVectors: search_vectors,
     UpdateRecords: update_records,
     UpsertVectors: upsert_vectors,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import AmbiguousSearch, CapabilityError, PolicyMissing, QueryError, VectorError
-from ...port import CountRecords, RecordQuery, SearchVectors, Signature, StoredRecord, Where
+from ...port import CountRecords, RecordQuery, SearchMany, SearchVectors, Signature, StoredRecord, Where
 from ...wire.bodies import search_body
 from ...wire.documents import read_records
 from ...wire.routes import SEARCH_VECTORS
@@ -48,6 +48,16 @@ def search_vectors(server: Server, command: SearchVectors) -> Exchange[list[Stor
     if command.min_score is not None:
         found = [hit for hit in found if (hit.score or 0.0) >= command.min_score]
     return (yield from finished(server, query, found))
+
+
+def search_many(server: Server, command: SearchMany) -> Exchange[list[list[StoredRecord]]]:
+    """One search after the other: a server takes one vector at a time."""
+    singles = [command.single(place) for place in range(len(command.vectors))]
+    found: list[list[StoredRecord]] = []
+    for single in singles:
+        hits = yield from search_vectors(server, single)
+        found.append(hits)
+    return found
 
 
 def has_vector(server: Server, record_ids: Sequence[str], signature: Signature) -> Exchange[list[str]]:
