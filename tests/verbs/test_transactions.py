@@ -398,7 +398,7 @@ def test_prepared_policies_of_a_block_that_raised(db):
     article("a").save()  # its policies are there, or are made again
     assert len(Article.search([1, 2, 3])) == 1
     wanted = {each.signature for each in db.plan().of("create")}
-    assert wanted.isdisjoint(schema_of(Article).signatures)
+    assert wanted.isdisjoint(Article.__rush_schema__.signatures)
 
 
 def test_another_database_inside(db, tmp_path):
