@@ -73,7 +73,8 @@ def test_every_verb_has_its_twin(cls):
 
 def test_the_async_face_of_a_database_has_the_same_verbs():
     async_verbs = public(AsyncDatabase)
-    assert async_verbs.keys() == {"plan", "sync", "schema", "transaction", "close"}
+    upkeep = {"check", "backup", "vacuum", "stats"}
+    assert async_verbs.keys() == {"plan", "sync", "schema", "transaction", "close"} | upkeep
     for name in async_verbs:
         assert inspect.signature(getattr(Database, name)).parameters.keys() == (
             inspect.signature(getattr(AsyncDatabase, name)).parameters.keys()

@@ -129,10 +129,11 @@ class EmbeddedBackend:
 
     def execute(self, command: Command[R]) -> R:
         """Carry a command out, from whatever thread; its errors are documented with it."""
-        writes = self.pending(command)
+        writes = self._writes.get(type(command))
         if writes is not None:
-            self._commits.carry_out((writes,))
-            answer: R = writes.result()
+            pending = Pending(writes, command)
+            self._commits.carry_out((pending,))
+            answer: R = pending.result()
             return answer
         handler = self._reads.get(type(command))
         if isinstance(command, VacuumStore):

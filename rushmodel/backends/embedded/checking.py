@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from ...port import CheckStore, Finding, Health
+from .damage import DamagedFile
 from .mirrors import last_seq
 from .parts import DamagedVectors
 from .sidecar import find_sidecars, paths_of
@@ -46,6 +47,9 @@ class Checker:
                 if not _means_damage(error):
                     raise
                 findings.append(Finding("file", f"it cannot be read: {error}"))
+                # In the middle of the transaction SQLite would repeat the error at its end.
+                session.run("ROLLBACK")
+                session.run("BEGIN")
                 break
         return Health(tuple(findings))
 
@@ -82,7 +86,8 @@ class Checker:
 
 def _means_damage(error: sqlite3.DatabaseError) -> bool:
     # Python 3.10 does not tell the code; the words are SQLite's own for SQLITE_CORRUPT and SQLITE_NOTADB.
-    return "malformed" in str(error) or "not a database" in str(error)
+    known = "malformed" in str(error) or "not a database" in str(error)
+    return known or isinstance(error, DamagedFile)
 
 
 def _file(session: Session) -> Iterator[str]:
@@ -114,7 +119,7 @@ def _names(session: Session) -> Iterator[str]:
         }
         for name in sorted(there ^ noted):
             where = "is in the table and not noted" if name in there else "is noted and not in the table"
-            yield f"column {name} of label {_label(session, number)} {where}"
+            yield f"column {name} of label {_name(session, number)} {where}"
 
 
 def _records(session: Session) -> Iterator[str]:
@@ -123,9 +128,9 @@ def _records(session: Session) -> Iterator[str]:
     tables = _tables(session)
     for (number,) in execute("SELECT DISTINCT label FROM records").fetchall():
         if number not in tables:
-            yield f"there are records of label {_label(session, number)}, and no table of it"
+            yield f"there are records of label {_name(session, number)}, and no table of it"
     for number in tables:
-        label = _label(session, number)
+        label = _name(session, number)
         for (record_id,) in execute(
             f"SELECT id FROM records WHERE label = ? AND row NOT IN (SELECT row FROM r{number})", (number,)
         ):
@@ -143,7 +148,7 @@ def _cells(session: Session, number: int, label: str) -> Iterator[str]:
     for column, lists in session.execute(
         "SELECT property, lists FROM columns WHERE label = ?", (number,)
     ).fetchall():
-        name = session.names.name(column)
+        name = _name(session, column)
         for row, cell in session.execute(
             f"SELECT row, p{column} FROM r{number} WHERE typeof(p{column}) = 'blob'"
         ):
@@ -230,6 +235,6 @@ def _tables(session: Session) -> list[int]:
     return [number for (number,) in found.fetchall()]
 
 
-def _label(session: Session, number: int) -> str:
+def _name(session: Session, number: int) -> str:
     found = session.execute("SELECT name FROM names WHERE id = ?", (number,)).fetchone()
     return f"number {number}" if found is None else str(found[0])

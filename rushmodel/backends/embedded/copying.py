@@ -58,7 +58,9 @@ def copy_database(source: sqlite3.Connection, path: str, *, overwrite: bool) -> 
         os.chmod(temporary, mode)
         _put(temporary, path, overwrite=overwrite)
     except FileExistsError as error:
-        raise StoreError(f"{path} was made meanwhile by somebody else, and stays as it is", path=path) from error
+        raise StoreError(
+            f"{path} was made meanwhile by somebody else, and stays as it is", path=path
+        ) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}", path=path) from error
     except sqlite3.Error as error:

@@ -94,7 +94,9 @@ class EmbeddedTransaction:
         writes = self._writes.get(type(command))
         handler = writes or self._reads.get(type(command))
         if handler is None:
-            raise CapabilityError(f"the embedded store has no {type(command).__name__}")
+            raise CapabilityError(
+                f"a transaction of the embedded store has no {type(command).__name__}: do that outside of it"
+            )
         with self.lock:
             self.check_open()
             try:
