@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from rushmodel.backends.embedded import AsyncEmbedded
 from rushmodel.errors import PropertyError, RecordGone, StoreBusy, StoreError, StoreTimeout
-from rushmodel.port import RecordWrite, SaveRecords, VectorWrite
+from rushmodel.port import CountRecords, RecordWrite, SaveRecords, VectorWrite
 
-from .store import Store, cosine, vec
+from .store import Store, cosine, query, vec
 from .test_transactions import in_thread
 
 
@@ -428,3 +428,31 @@ def test_vectors_of_a_group_are_searched(store):
     commands.insert(2, save({"body": "y"}, record_id="nobody"))
     together(store, *commands)
     assert [hit.data["n"] for hit in store.search(vec(1, 0, 0))] == [0, 1, 2, 3, 4]
+
+
+def test_who_reads_sees_what_was_begun_before(worker):
+    """Also what was begun by a task that nobody waits for any more."""
+
+    async def talk():
+        for n in range(1, 20):
+            tasks = [asyncio.create_task(worker.execute(save({"n": n}))) for _ in range(3)]
+            counted = asyncio.create_task(worker.execute(CountRecords(query())))
+            await asyncio.sleep(0)
+            assert await counted == 3 * n
+            await asyncio.gather(*tasks)
+
+    asyncio.run(asyncio.wait_for(talk(), 30))
+
+
+def test_operations_that_read_first_are_written_together(store, worker, commits):
+    def operation(at):
+        yield CountRecords(query())
+        (written,) = yield save({"n": at})
+        return written.created
+
+    async def talk():
+        return await asyncio.gather(*(worker.carry_out(operation(at), run=None) for at in range(40)))
+
+    assert all(asyncio.run(talk()))
+    assert store.count() == 40
+    assert len(commits) - 41 <= 8  # 41 are those of the reads
