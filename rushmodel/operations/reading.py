@@ -169,14 +169,14 @@ def find_raw(context: Context, schema: ModelSchema, document: object) -> Operati
         QueryError: What is no part of a query, another label, ``select`` and ``groupBy``.
     """
     label = schema.concrete_label()
-    if isinstance(document, Mapping):
-        for key in ("select", "groupBy"):
-            if key in cast("Mapping[object, object]", document):
-                raise QueryError(
-                    f"{schema.name}.find_raw(): {key}: the answer would be no {schema.name} records; "
-                    f"give the class of its rows, as in {schema.name}.find_raw({{...}}, Row)",
-                    key=key,
-                )
+    keys = cast("Mapping[object, object]", document) if isinstance(document, Mapping) else {}
+    for key in ("select", "groupBy"):
+        if key in keys:
+            raise QueryError(
+                f"{schema.name}.find_raw(): {key}: the answer would be no {schema.name} records; "
+                f"give the class of its rows, as in {schema.name}.find_raw({{...}}, Row)",
+                key=key,
+            )
     query = read_query(document)
     _check_labels(schema, query.labels)
     loader: Loader[Any] = Loader(schema, context.place)
