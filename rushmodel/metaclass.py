@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, PydanticUndefinedAnnotation
 
@@ -248,7 +248,7 @@ def _see_to_constructor(bases: tuple[type[Any], ...], namespace: dict[str, Any])
     if getattr(inherited, "__pydantic_base_init__", False):
 
         def __init__(self: Any, /, **data: Any) -> None:
-            cls: Any = cast("Any", type(self))
+            cls: Any = self.__class__
             given: dict[str, Any] = {name: data.pop(name) for name in cls.__rush_relations__ if name in data}
             inherited(self, **data)
             if given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -169,9 +169,9 @@ def find_raw(context: Context, schema: ModelSchema, document: object) -> Operati
         QueryError: What is no part of a query, another label, ``select`` and ``groupBy``.
     """
     label = schema.concrete_label()
-    keys = cast("Mapping[object, object]", document) if isinstance(document, Mapping) else {}
+    given: Any = document
     for key in ("select", "groupBy"):
-        if key in keys:
+        if isinstance(given, Mapping) and key in given:
             raise QueryError(
                 f"{schema.name}.find_raw(): {key}: the answer would be no {schema.name} records; "
                 f"give the class of its rows, as in {schema.name}.find_raw({{...}}, Row)",
