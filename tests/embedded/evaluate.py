@@ -5,6 +5,9 @@ value is asked, `holds` what a record of a `World` is, which has ``records`` (la
 and ``edges`` (source, target, type, properties); `answer` is a whole query with ``select``.
 """
 
+# What types forbid is asked here, too: tests/typing is about them.
+# mypy: disable-error-code="var-annotated"
+
 from __future__ import annotations
 
 import json

@@ -1,5 +1,8 @@
 """What is written at a time is committed together: who is answered when, and what becomes of the refused."""
 
+# What types forbid is asked here, too: tests/typing is about them.
+# mypy: disable-error-code="attr-defined, misc"
+
 from __future__ import annotations
 
 import asyncio
