@@ -58,7 +58,7 @@ class Writer:
         self._items = {record.key: show(record) for record in found}
         self._steps = (
             *(self.save, self.update, self.upsert, self.delete, self.mark, self.sync, self.search),
-            *(self.save_many, self.save_many, self.save_at_once),
+            *(self.save_many, self.save_many, self.save_at_once, self.vacuum),
             *(self.transaction, self.transaction, self.transaction, self.transaction, self.transaction),
         )
 
@@ -164,6 +164,10 @@ class Writer:
         for hit in Item.search(query, limit=5, with_vectors=True, with_=[Item.owner]):
             show(hit.record)
         assert all(owner.n == int(owner.name[-1]) for owner in Owner.find())
+
+    def vacuum(self) -> None:
+        """Which writes the whole file anew, and takes away what says which vectors are gone."""
+        self._db.vacuum()
 
     def _do(self, items: Mapping[str, Shown | None], verb: Any) -> None:
         (number,) = self._begin(Step(items))

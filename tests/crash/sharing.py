@@ -129,6 +129,11 @@ class Sharer:
         else:
             self.done[tally.name] += 1
 
+    def vacuum(self) -> None:
+        """Which takes away what tells the others of vectors that are gone."""
+        self.db.vacuum()
+        self.done["vacuumed"] += 1
+
     def tell(self) -> None:
         self._told.step += 1
         self._told.save()
@@ -166,6 +171,11 @@ class Sharer:
         check_notes(note for page in Note.find().with_vectors().pages(7) for note in page)
         self.done["paged"] += 1
 
+    def check(self) -> None:
+        health = self.db.check()
+        assert health.ok, str(health)
+        self.done["checked"] += 1
+
     def look(self) -> None:
         """Commits that were seen stay seen."""
         for told in Told.find():
@@ -191,7 +201,7 @@ Step = Callable[[Sharer], None]
 
 ROLES: dict[str, tuple[Step, ...]] = {
     "writer": (Sharer.write_group, Sharer.write_group, Sharer.tally, Sharer.tally, Sharer.tell),
-    "deleter": (Sharer.delete_group, Sharer.give_up_a_group, Sharer.tally, Sharer.tell),
+    "deleter": (Sharer.delete_group, Sharer.give_up_a_group, Sharer.tally, Sharer.tell, Sharer.vacuum),
     "searcher": (Sharer.search, Sharer.search, Sharer.search, Sharer.find_one_group, Sharer.look),
-    "reader": (Sharer.find, Sharer.find_one_group, Sharer.page, Sharer.look),
+    "reader": (Sharer.find, Sharer.find_one_group, Sharer.page, Sharer.look, Sharer.check),
 }

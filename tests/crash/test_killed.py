@@ -172,7 +172,9 @@ def read(db: Database) -> Truth:
         # What a search answers is what brute force over the records does.
         query = vector_of(1)
         hits = Item.search(query, limit=len(records) + 1)
+        health = db.check()
     db.close()
+    assert health.ok, str(health)
     assert {hit.record.key for hit in hits} == found.keys()
     if records:
         vectors = np.stack([record.embedding for record in records]).astype(np.float64)

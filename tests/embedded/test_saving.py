@@ -126,7 +126,7 @@ def test_values_at_the_edges(store, value):
         {"a": 1},
         (1, 2),
         b"x",
-        object(),
+        ...,
     ],
     ids=repr,
 )

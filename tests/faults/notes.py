@@ -76,6 +76,7 @@ def count_notes(db: Database) -> int:
             assert np.array_equal(note.embedding, vector_of(note.n))
             assert note.shelf.value is not None
             assert note.shelf.value.count == len(notes)
+        assert db.check().ok
         if notes:
             hits = Note.search(vector_of(2), limit=len(notes) + 1)
             nearest = sorted(range(1, len(notes) + 1), key=lambda n: (abs(n - 2), n))

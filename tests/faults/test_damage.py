@@ -140,6 +140,7 @@ def read(path: Path) -> None:
             Note.find(Note.text.contains("x"), Note.tags.contains("a")).order_by(Note.n.desc()).all()
             Shelf.find(Shelf.name == "shelf").count()
             db.schema()
+            str(db.check())
             Note(n=1000, text="new", tags=[], embedding=np.ones(DIMS), shelf=Shelf(name="shelf")).save()
             Note.find(Note.n > 30).delete()
     finally:
