@@ -99,6 +99,8 @@ def _made(row: type[R], values: dict[str, Any]) -> R:
         hint = ""
         if values.get(name) is None and name in values:
             hint = "; a row may have no value there: declare it as optional"
+        elif first["type"] == "model_type":
+            hint = "; tell collect() the class of its rows, as in collect(Text.tags, TagRow, word=Tag.word)"
         raise LoadError(f"a row is no {row.__name__}: {name}: {first['msg']}{hint}", field=name) from None
 
 

@@ -36,7 +36,7 @@ def run(example: str, *arguments: str, cwd: Path) -> str:
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"quickstart.py", "wordnet.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"graph.py", "quickstart.py", "wordnet.py"}
 
 
 def test_quickstart(tmp_path: Path) -> None:
@@ -44,6 +44,36 @@ def test_quickstart(tmp_path: Path) -> None:
     assert first.split() == ["Alpha", "1.00"]
     assert sorted(line.split() for line in others) == [["Beta", "0.50"], ["Gamma", "0.50"]]  # (1 + cos) / 2
     assert list(tmp_path.iterdir()) == []  # memory:// leaves no file
+
+
+def test_graph_says_what_python_says(tmp_path: Path) -> None:
+    synsets, vectors, phrases, queries = data()
+    rows = {row["synset"]: at for at, row in enumerate(synsets)}
+    below: dict[str, set[str]] = {each: set() for each in rows}
+    for row in synsets:
+        for each in row["hypernyms"]:
+            if each in below:
+                below[each].add(row["synset"])
+    (food,) = [row["synset"] for row in synsets if row["words"][0] == "food"]
+    found, level = set[str](), {food}
+    while level:
+        level = {each for one in level for each in below[one]} - found
+        found |= level
+    cosines = vectors @ queries[phrases.index("hard cheese")]
+    nearest = sorted(found, key=lambda each: -cosines[rows[each]])[:3]
+
+    first, _, *others = run("graph.py", cwd=tmp_path).splitlines()
+    assert first == f"{len(found)} synsets lie under food"
+    for line, synset in zip(others, nearest, strict=False):
+        score = (1 + cosines[rows[synset]]) / 2
+        assert re.match(rf"  0\.\d\d {synsets[rows[synset]]['words'][0]} \(", line)
+        assert float(line.split()[0]) == pytest.approx(score, abs=0.0051)
+    for domain in ("animal", "food", "artifact"):
+        broader = {
+            each for row in synsets if row["domain"] == domain for each in row["hypernyms"] if each in rows
+        }
+        assert f"{domain}: {len(broader)} synsets with narrower ones" in others
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ RUSHDB = {
     "test_conditions_on_edges": EDGES,
     "test_related_records_are_collected": COLLECTS,
     "test_what_is_collected_nests": COLLECTS,
+    "test_collected_rows_of_another_class": COLLECTS,
     "test_every_twin_does_the_same": VERSIONS,
     "test_the_records_of_an_iteration_can_be_saved": VERSIONS,
     "test_if_unchanged_refuses_what_others_changed": VERSIONS,

@@ -382,6 +382,23 @@ def test_a_value_that_the_class_does_not_allow(sales):
         Sale.aggregate(Worded, n=count()).all()
 
 
+class Named(Row):
+    name: str
+
+
+class Read(Row):
+    readers: list[Named]
+
+
+def test_collected_rows_of_another_class(texts):
+    readers = collect(Text.readers, name=Author.name)
+    with pytest.raises(LoadError, match=r"tell collect\(\) the class of its rows"):
+        Text.aggregate(Read, readers=readers).all()
+    readers = collect(Text.readers, Named, name=Author.name)
+    found = Text.aggregate(Read, readers=readers).all()
+    assert {type(each) for row in found for each in row.readers} == {Named}
+
+
 class Mean(Row):
     mean: float
 
