@@ -58,7 +58,7 @@ from .expressions import Column, Condition, Order, VectorColumn
 from .fields import Field, OptionalVector, Vector, field
 from .model import Model
 from .plan import Plan, PolicyChange
-from .port import Coverage, Finding, Health, Policy, Signature, Stats, Vacuumed, VectorCount
+from .port import Coverage, Finding, Health, IndexStats, Policy, Signature, Stats, Vacuumed, VectorCount
 from .query import Query
 from .related import Many, One
 from .relationcolumns import RelationColumn
@@ -99,6 +99,7 @@ __all__ = [
     "Hit",
     "Hits",
     "ImportReport",
+    "IndexStats",
     "KeyChanged",
     "LoadError",
     "Many",

@@ -14,6 +14,7 @@ from typing_extensions import Self
 from . import current
 from .catalog import Schema
 from .errors import ConfigurationError
+from .expressions import Column, VectorColumn
 from .files import AsyncFiles, Files
 from .flow import Operation, arun, ask, run
 from .instance import Instance
@@ -29,10 +30,20 @@ from .opening import (
     open_store,
     url_of,
 )
-from .operations import cataloguing, planning
+from .operations import cataloguing, indexing, planning
 from .operations.context import Context
 from .plan import Plan
-from .port import BackUpStore, CheckStore, GetStats, Health, Stats, Vacuumed, VacuumStore
+from .port import (
+    BackUpStore,
+    CheckStore,
+    GetStats,
+    Health,
+    IndexStats,
+    Similarity,
+    Stats,
+    Vacuumed,
+    VacuumStore,
+)
 from .registry import registered
 from .schema import ModelSchema
 from .transactions import Here, Transaction, transaction_of
@@ -202,6 +213,42 @@ class Database(Files):
         """
         return self.run(ask(GetStats()))
 
+    def build_index(
+        self, field: VectorColumn[Any] | Column[Any, Any], *, similarity: Similarity | None = None
+    ) -> IndexStats:
+        """Build a graph index over a field's vectors, for searches with ``exact=False``; `rushmodel[ann]`.
+
+        ::
+
+            db.build_index(Article.embedding)
+            Article.search(vector, exact=False)
+
+        Others search and write meanwhile. What is written later is found too, at the price of scanning it;
+        `index_stats` says when building it anew pays.
+
+        Args:
+            field: The vector field, as in ``Article.embedding``.
+            similarity: Which, where the field has two.
+
+        Raises:
+            PolicyMissing: The policy is not there: `sync`.
+            CapabilityError: The store is a server, usearch is not installed, or this is in a transaction.
+            StoreError: The index cannot be written beside the file.
+        """
+        return self.run(indexing.build_index(field, similarity))
+
+    def index_stats(
+        self, field: VectorColumn[Any] | Column[Any, Any], *, similarity: Similarity | None = None
+    ) -> IndexStats | None:
+        """How many vectors the graph index of a field knows, and how many came later; None: there is none."""
+        return self.run(indexing.index_stats(field, similarity))
+
+    def drop_index(
+        self, field: VectorColumn[Any] | Column[Any, Any], *, similarity: Similarity | None = None
+    ) -> bool:
+        """Remove the graph index of a field; whether there was one. Searches are exact then."""
+        return self.run(indexing.drop_index(field, similarity))
+
     def transaction(self, *, seconds: float | None = None) -> Transaction:
         """A transaction, for ``with`` or ``async with``: all of the block is kept, or nothing of it.
 
@@ -304,6 +351,24 @@ class AsyncDatabase(AsyncFiles):
     async def stats(self) -> Stats:
         """As `Database.stats`."""
         return await self._database.arun(ask(GetStats()))
+
+    async def build_index(
+        self, field: VectorColumn[Any] | Column[Any, Any], *, similarity: Similarity | None = None
+    ) -> IndexStats:
+        """As `Database.build_index`."""
+        return await self._database.arun(indexing.build_index(field, similarity))
+
+    async def index_stats(
+        self, field: VectorColumn[Any] | Column[Any, Any], *, similarity: Similarity | None = None
+    ) -> IndexStats | None:
+        """As `Database.index_stats`."""
+        return await self._database.arun(indexing.index_stats(field, similarity))
+
+    async def drop_index(
+        self, field: VectorColumn[Any] | Column[Any, Any], *, similarity: Similarity | None = None
+    ) -> bool:
+        """As `Database.drop_index`."""
+        return await self._database.arun(indexing.drop_index(field, similarity))
 
     async def close(self) -> None:
         """As `Database.close`."""

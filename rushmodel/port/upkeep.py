@@ -81,6 +81,40 @@ class Vacuumed(Value):
     removed: int
 
 
+class IndexStats(Value):
+    """A graph index: the vectors it knows, and how many were written since, which are searched beside it."""
+
+    signature: Signature
+    vectors: int
+    later: int
+
+    @property
+    def rebuild_pays(self) -> bool:
+        """Whether so much came later that building it anew makes searches faster."""
+        return self.later > max(1000, self.vectors // 10)
+
+
+class BuildIndex(Command[IndexStats]):
+    """Makes a graph index for approximate searches, in place of the one there is; `PolicyMissing`.
+
+    `CapabilityError`: the library for it is not installed, or the command is part of a transaction.
+    """
+
+    signature: Signature
+
+
+class GetIndexStats(Command["IndexStats | None"]):
+    """The graph index of a policy; None where there is none, or none that can be believed."""
+
+    signature: Signature
+
+
+class DropIndex(Command[bool]):
+    """Removes the graph index of a policy; whether there was one."""
+
+    signature: Signature
+
+
 class CheckStore(Command[Health]):
     """Looks at everything that is stored; as long as that takes, others write and read."""
 

@@ -55,9 +55,10 @@ class Transactions:
             try:
                 if found.stored is None:
                     found.stored = await self._store.begin(found.left)
+                    self.find(transaction_id)  # its client may have given it up while the store was taken
                 yield found.stored
             except BaseException:
-                await self.rollback(transaction_id)
+                await self._undo(found)
                 raise
 
     async def commit(self, transaction_id: str) -> None:
@@ -71,12 +72,16 @@ class Transactions:
     async def rollback(self, transaction_id: str) -> bool:
         """Roll back; whether it was open. A request that waits for its turn finds it over."""
         found = self._open.get(transaction_id)
-        self._forget(transaction_id)
         if found is None:
             return False
+        await self._undo(found)
+        return not found.is_late
+
+    async def _undo(self, found: _Open) -> None:
+        """Of one that was forgotten as well: the store may have begun it after that."""
+        self._forget(found.id)
         if found.stored is not None:
             await found.stored.rollback()
-        return not found.is_late
 
     def _forget(self, transaction_id: str) -> None:
         self._open.pop(transaction_id, None)

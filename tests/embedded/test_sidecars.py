@@ -447,7 +447,7 @@ def test_a_scan_ends_when_its_time_is_over(path, signature, monkeypatch):
     fill(store, signature)
     answers(store)
     limit = store.backend._limit
-    monkeypatch.setattr(limit, "check", lambda: (_ for _ in ()).throw(limit._timeout()))
+    monkeypatch.setattr(limit, "check", lambda: (_ for _ in ()).throw(limit._reason()))
     with pytest.raises(StoreTimeout):
         answers(store)
     monkeypatch.undo()

@@ -199,3 +199,36 @@ def test_too_many():
         await store.aclose()
 
     asyncio.run(talk())
+
+
+@pytest.mark.parametrize("end", ["rolled back", "late"])
+def test_one_that_ends_while_it_waits_for_the_store_leaves_nothing_open(end):
+    """Its client gave up, and the store began it after that: nobody would have ended it."""
+    import asyncio
+
+    from rushmodel import TransactionClosed
+    from rushmodel.backends.embedded import AsyncEmbedded, EmbeddedBackend
+    from rushmodel.serve.open_transactions import Transactions
+
+    async def talk():
+        store = AsyncEmbedded(EmbeddedBackend("memory://"))
+        transactions = Transactions(store, Limits())
+        before = await store.begin(20)
+        waits = transactions.begin(20 if end == "rolled back" else 0.05)
+
+        async def request():
+            async with transactions.use(waits):
+                raise AssertionError("it is over")
+
+        waiting = asyncio.ensure_future(request())
+        await asyncio.sleep(0.1)
+        if end == "rolled back":
+            assert await transactions.rollback(waits)
+        await before.rollback()
+        with pytest.raises(TransactionClosed):
+            await waiting
+        after = await asyncio.wait_for(store.begin(5), 3)
+        await after.rollback()
+        await store.aclose()
+
+    asyncio.run(talk())

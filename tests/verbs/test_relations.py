@@ -21,6 +21,7 @@ from rushmodel import (
     LoadError,
     Model,
     MultipleFound,
+    NotFound,
     NotLoaded,
     NotSaved,
     PropertyError,
@@ -35,7 +36,17 @@ from rushmodel import (
     relation,
 )
 from rushmodel.flow import ask
-from rushmodel.port import End, FindRelated, FindRelationships, SaveGraph, SaveRecords
+from rushmodel.port import (
+    End,
+    FindRelated,
+    FindRelationships,
+    Link,
+    LinkRecords,
+    RecordWrite,
+    SaveGraph,
+    SaveRecords,
+    Unlink,
+)
 
 UTC = dt.timezone.utc
 
@@ -651,3 +662,51 @@ def test_a_transaction_that_is_rolled_back_gives_the_changes_back(db):
     saved.author = ada
     saved.save()
     assert len(edges(db)) == 3
+
+
+@pytest.fixture
+def narrow(server, monkeypatch):
+    """A database behind `serve`, to whom a request may bring some three records."""
+    server.clear()
+    monkeypatch.setenv("RUSHDB_API_KEY", server.token)
+    monkeypatch.setattr("rushmodel.backends.rest.portions.MOST_BYTES", 1000)
+    monkeypatch.setattr("rushmodel.backends.rest.portions._MOST_VECTORS", 4)
+    with connect(server.url, default=False) as database, database:
+        yield database
+    database.close()
+
+
+def test_a_save_that_is_too_much_for_a_request_goes_in_several(narrow):
+    novel = Novel(title="N", themes=[Theme(word=f"{number} " * 50) for number in range(40)])
+    scenes = [Scene(body=f"s{number}", novel=novel, embedding=[number, 1]) for number in range(20)]
+    Scene.save_many(scenes)
+    assert Theme.find().count() == 40
+    found = Novel.find().with_(Novel.themes).one()
+    assert {each.word for each in found.themes.items} == {f"{number} " * 50 for number in range(40)}
+    assert Scene.find(Scene.novel.has(Novel.title == "N")).count() == 20
+    assert [hit.record.body for hit in Scene.search([0, 1], limit=1)] == ["s0"]
+
+
+def test_what_goes_in_several_requests_is_one_save(narrow):
+    Author(name="a").save()
+    first = [("Theme", RecordWrite({"word": f"{number} " * 100})) for number in range(30)]
+    wrong = [*first, ("Author", RecordWrite({"age": 1}, "nobody"))]
+    with pytest.raises(RecordGone) as caught:
+        narrow.run(ask(SaveGraph(wrong)))
+    assert vars(caught.value)["index"] == 30
+    links = [Link(place, place + 1, "NEXT") for place in range(29)]
+    with pytest.raises(NotFound, match="nobody"):
+        narrow.run(ask(SaveGraph(first, [*links, Link(0, "nobody", "NEXT")])))
+    with pytest.raises(QueryError, match="30 writes"):
+        narrow.run(ask(SaveGraph(first, [Link(0, 30, "NEXT")])))
+    assert Theme.find().count() == 0
+    with pytest.raises(ZeroDivisionError), narrow.transaction():
+        narrow.run(ask(SaveGraph(first, links)))
+        assert Theme.find().count() == 30
+        raise ZeroDivisionError
+    assert Theme.find().count() == 0
+    written = narrow.run(ask(SaveGraph(first, links)))
+    ids = [each.id for each in written]
+    back = [Link(source, target, "BACK") for target, source in pairwise(ids)]
+    assert narrow.run(ask(LinkRecords(back, [Unlink(ids[0], ("NEXT",))]))) == 29
+    assert len(edges(narrow)) == 28 + 29

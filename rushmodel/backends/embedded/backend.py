@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from ...errors import CapabilityError, QueryError
 from ...port import (
     BackUpStore,
+    BuildIndex,
     Capabilities,
     CheckStore,
     CloseCursor,
@@ -20,6 +21,7 @@ from ...port import (
     DeleteProperty,
     DeleteRecords,
     DescribeStore,
+    DropIndex,
     EnsureIndexes,
     Execute,
     ExplainQuery,
@@ -31,6 +33,7 @@ from ...port import (
     FindRows,
     GetCapabilities,
     GetCoverage,
+    GetIndexStats,
     GetProperty,
     GetRecords,
     GetStats,
@@ -113,8 +116,9 @@ class EmbeddedBackend:
         self._commits = Commits(self._file, self._limit)
         self._writes = _WRITES
         path = None if self._file.in_memory else self._file.path
+        self._searcher = Searcher(self._file)
         self._reads: Handlers = {
-            **_reads(self._cursors, Searcher(self._file)),
+            **_reads(self._cursors, self._searcher),
             CheckStore: Checker(path).check,
             BackUpStore: back_up,
             GetStats: Measurer(path).measure,
@@ -147,12 +151,18 @@ class EmbeddedBackend:
         if type(command) in _OF_CURSORS:
             return self._cursors.carry_out(handler, command)
         # The connection that writes knows most, and is free unless somebody is writing just now.
-        if type(command) not in _LONG and self._file.lock.acquire(blocking=False):
+        if not self._is_long(command) and self._file.lock.acquire(blocking=False):
             try:
                 return read(self._file, self._commits.session(), self._limit, handler, command)
             finally:
                 self._file.lock.release()
         return self._readers.carry_out(handler, command)
+
+    def _is_long(self, command: Command[Any]) -> bool:
+        """Whether it may take so long that who writes should not have to wait for it."""
+        if isinstance(command, (SearchMany, SearchVectors)):
+            return not self._searcher.is_quick
+        return isinstance(command, _LONG)
 
     def pending(self, command: Command[Any]) -> Pending | None:
         """A command that writes, for `write_together`; None for one that reads."""
@@ -201,6 +211,9 @@ def _reads(cursors: Cursors, searcher: Searcher) -> Handlers:
     """The commands that read, with what belongs to one connection."""
     return {
         **_READS,
+        BuildIndex: searcher.build_index,
+        DropIndex: searcher.drop_index,
+        GetIndexStats: searcher.index_stats,
         SearchMany: searcher.search_many,
         SearchVectors: searcher.search,
         OpenCursor: cursors.open,
@@ -222,7 +235,7 @@ def _get_capabilities(session: Session, command: GetCapabilities) -> Capabilitie
     return _CAPABILITIES
 
 
-_LONG = (CheckStore, BackUpStore, GetStats)
+_LONG = (CheckStore, BackUpStore, BuildIndex, GetStats)
 """On a connection of their own: for so long nobody should have to wait for the one that writes."""
 
 _OF_CURSORS = (OpenCursor, ReadCursor, CloseCursor)

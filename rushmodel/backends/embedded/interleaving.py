@@ -12,6 +12,7 @@ from ...errors import RushModelError
 from ...port import Command, Execute
 from .backend import EmbeddedBackend
 from .committing import Pending
+from .limits import is_cancelled
 
 R = TypeVar("R")
 
@@ -21,7 +22,8 @@ class Interleaved:
 
     An operation is a generator that yields commands and is sent the replies. It goes on when what it has
     written is committed. One that begins by reading sees what those before it have begun by writing. One
-    whose task was cancelled before it began is not begun; later it is carried out all the same.
+    whose task was cancelled before it began is not begun. Later a command that reads is stopped, and the
+    operation ends there; one that writes is carried out all the same.
     """
 
     def __init__(self, backend: EmbeddedBackend, submit: Callable[[Callable[[], None]], object]) -> None:
@@ -155,6 +157,7 @@ class _Driven(Generic[R]):
         self.is_first = True
         """Whether its next command is its first."""
         self.context: Context = copy_context()
+        self.context.run(is_cancelled.set, future.cancelled)
         self.result: R
         self.error: BaseException | None = None
 

@@ -56,9 +56,9 @@ class VectorMatrix:
 
     def parts(self) -> Parts:
         """What it holds, all of it checked; views, good until the next `put` or `drop`."""
-        self._prove_all()
+        self._prove_all(_go_on)
         if self._quantised is None:
-            self._quantise()
+            self._quantise(_go_on)
         assert self._quantised is not None
         held = self._count
         codes, scales, apart, lengths = self._quantised.parts()
@@ -121,6 +121,17 @@ class VectorMatrix:
             self._quantised.put(places, vectors, np.sqrt(squares))
         if added:
             self._places.put(rows[fresh], places[fresh])
+
+    def rows(self) -> Rows:
+        """The rows that are held, ascending; a copy."""
+        return np.sort(self._rows[: self._count])
+
+    def vectors_of(self, rows: Rows) -> tuple[Rows, Float32]:
+        """Those of the rows that are held, and their vectors (n, dims); copies. `DamagedVectors`."""
+        places = self._places.find(rows)
+        held = places != NOWHERE
+        self._prove(places[held], _go_on)
+        return rows[held], self._vectors[places[held]]
 
     def drop(self, rows: Rows) -> None:
         """Remove rows; the last ones move into the gaps. Rows that are not held are ignored."""
@@ -209,7 +220,7 @@ class VectorMatrix:
         products = int8_products()
         quantised = None
         if products is not None and len(queries) > 1 and 0 < k < total and total * self.dims >= _WORTH_IT:
-            quantised = self._in_eight_bits()
+            quantised = self._in_eight_bits(pause)
         found: list[list[tuple[int, float]]] = []
         together = max(1, min(_TOGETHER, _TOGETHER_BYTES // (8 * max(1, total))))
         for start in range(0, len(queries), together):
@@ -280,16 +291,16 @@ class VectorMatrix:
         if self._proof is not None:
             self._proof.grow(capacity, held)
 
-    def _prove_all(self) -> None:
+    def _prove_all(self, pause: Pause) -> None:
         """Check every vector that has not been checked yet; `DamagedVectors`."""
         if self._proof is not None:
-            self._prove(np.arange(self._count))
+            self._prove(np.arange(self._count), pause)
             self._proof = None
 
-    def _prove(self, places: Places) -> None:
+    def _prove(self, places: Places, pause: Pause) -> None:
         proof = self._proof  # another thread may find meanwhile that all are right
         if proof is not None:
-            proof.check(self._vectors, places, rows_at_once(self.dims))
+            proof.check(self._vectors, places, rows_at_once(self.dims), pause)
 
     def _found(self, rows: Rows) -> Places:
         """Where those of the rows that are held lie, ascending, each once."""
@@ -310,7 +321,7 @@ class VectorMatrix:
     ) -> Places:
         """Those of the rows at ``places`` (None: all) that can be among the ``wanted`` best."""
         count = self._count if places is None else len(places)
-        quantised = self._in_eight_bits() if count * self.dims >= _WORTH_IT else None
+        quantised = self._in_eight_bits(pause) if count * self.dims >= _WORTH_IT else None
         if quantised is not None:
             squares = self._squares[: self._count] if places is None else self._squares[places]
             value, error = quantised.bounds(wide, square, squares, places, self._count, pause, dots)
@@ -322,19 +333,19 @@ class VectorMatrix:
         close = reaching(value, error, wanted)
         return close if places is None else places[close]
 
-    def _in_eight_bits(self) -> Quantised | None:
+    def _in_eight_bits(self, pause: Pause) -> Quantised | None:
         """The vectors in eight bits, made now if they were not; None where there is no fast kernel."""
         if int8_dots() is None:
             return None
         if self._quantised is None:
-            self._quantise()
+            self._quantise(pause)
         return self._quantised
 
-    def _quantise(self) -> None:
+    def _quantise(self, pause: Pause) -> None:
         made = Quantised(self.dims, self.similarity, int8_dots())
         made.reserve(len(self._rows), 0)
         places = np.arange(self._count)
-        made.put(places, self._vectors[: self._count], np.sqrt(self._squares[: self._count]))
+        made.put(places, self._vectors[: self._count], np.sqrt(self._squares[: self._count]), pause)
         # Only when it is whole: another thread may be searching, and make its own.
         self._quantised = made
 
@@ -366,7 +377,7 @@ class VectorMatrix:
         """The float32 dot product with each row at ``places``: gathered in chunks, or all and then chosen."""
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if places is None or len(places) > self._count * _GATHERED:
-                self._prove_all()
+                self._prove_all(pause)
                 dots = np.empty(self._count, dtype=np.float32)
                 step = max(1, _SCANNED // self.dims)
                 for start in range(0, self._count, step):
@@ -374,7 +385,7 @@ class VectorMatrix:
                     block = slice(start, min(start + step, self._count))
                     np.dot(self._vectors[block], query, out=dots[block])
                 return dots if places is None else dots[places]
-            self._prove(places)
+            self._prove(places, pause)
             dots = np.empty(len(places), dtype=np.float32)
             step = rows_at_once(self.dims)
             for start in range(0, len(places), step):
@@ -385,7 +396,7 @@ class VectorMatrix:
 
     def _scores(self, places: Places, wide: Float64, square: float, pause: Pause) -> Float64:
         """The scores (R10) of the rows at ``places``, in float64."""
-        self._prove(places)
+        self._prove(places, pause)
         scores = np.empty(len(places), dtype=np.float64)
         step = rows_at_once(self.dims)
         for start in range(0, len(places), step):

@@ -54,6 +54,9 @@ class Mirror:
         assert policy.signature.dims is not None
         self.policy = policy
         self.seq = 0
+        """Everything up to it is in the matrix."""
+        self.reached = 0
+        """Nothing above it is: more than `seq` where catching up was stopped half-way."""
         self.trusts = True
         """Whether it may begin with a sidecar."""
         self.saving = threading.Lock()
@@ -88,7 +91,9 @@ class Mirror:
             rows = connection.execute(
                 "SELECT row, vector FROM vectors NOT INDEXED WHERE policy = ?", (number,)
             )
-        while chunk := rows.fetchmany(_LOAD_ROWS):
+        self.reached = last
+        step = max(1, _LOADED // self._dims)
+        while chunk := rows.fetchmany(step):
             pause()
             self._take(chunk)
             self._unsaved += len(chunk)
@@ -120,7 +125,7 @@ class Mirror:
         self._not_before = time.monotonic() + _PATIENCE
         stamp = Stamp(self.policy.id, secrets.token_bytes(16), self.seq)
         try:
-            if _commit_token(file, self.policy, stamp):
+            if commit_token(file, self.policy, stamp):
                 write_sidecar(self._database, self.policy.number, self.matrix, stamp)
                 remove_leftovers(self._database)
                 self._unsaved = 0
@@ -149,6 +154,7 @@ class Mirror:
                 _log.warning("%s is damaged, and is written anew", found.path)
                 continue
             self.matrix, self.seq = matrix, stamp.seq
+            self.reached = stamp.seq
 
     def _take(self, chunk: list[tuple[int, bytes | None]]) -> None:
         gone = [row for row, vector in chunk if vector is None]
@@ -180,7 +186,8 @@ def sweep(connection: sqlite3.Connection) -> int:
     seen what was swept up are built anew.
     """
     _make_tokens(connection)
-    connection.execute("DELETE FROM sidecars")
+    # Those of graphs stay: for them a vector that is not in the matrix is gone, whoever tells.
+    connection.execute("DELETE FROM sidecars WHERE policy >= 0")
     connection.execute("INSERT INTO sidecars VALUES (?, 0, ?)", (_SWEPT, last_seq(connection)))
     return connection.execute("DELETE FROM vectors WHERE vector IS NULL").rowcount
 
@@ -193,11 +200,15 @@ def swept(connection: sqlite3.Connection) -> int:
     return 0 if found is None else int(found[0])
 
 
-def _commit_token(file: StoreFile, policy: StoredPolicy, stamp: Stamp) -> bool:
-    """Note the token in the database, unless somebody is writing there just now."""
+def commit_token(file: StoreFile, policy: StoredPolicy, stamp: Stamp, *, graph: bool = False) -> bool:
+    """Note the token of a sidecar, or a graph, in the database.
+
+    That of a sidecar only if nobody is writing there just now. Graphs are noted under negative numbers.
+    """
     connection = file.writer()
+    number = -policy.number if graph else policy.number
     try:
-        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute(f"PRAGMA busy_timeout = {_GRAPH_WAITS if graph else 0}")
         # A token that a power cut loses costs the sidecar, and no more.
         connection.execute("PRAGMA synchronous = NORMAL")
         try:
@@ -212,19 +223,21 @@ def _commit_token(file: StoreFile, policy: StoredPolicy, stamp: Stamp) -> bool:
         there = connection.execute(
             "SELECT 1 FROM policies WHERE number = ? AND id = ?", (policy.number, policy.id)
         ).fetchone()
-        if there is None or not swept(connection) <= stamp.seq <= last_seq(connection):
+        oldest = 0 if graph else swept(connection)
+        if there is None or not oldest <= stamp.seq <= last_seq(connection):
             connection.execute("ROLLBACK")
             return False
         connection.execute(
-            "DELETE FROM sidecars WHERE token <> ? AND policy NOT IN (SELECT number FROM policies)", (_SWEPT,)
+            "DELETE FROM sidecars WHERE token <> ? AND abs(policy) NOT IN (SELECT number FROM policies)",
+            (_SWEPT,),
         )
         # Several processes may each be writing one, and only the last to finish is kept: which, is open.
         connection.execute(
             "DELETE FROM sidecars WHERE policy = ?1 AND token NOT IN"
             " (SELECT token FROM sidecars WHERE policy = ?1 ORDER BY seq DESC LIMIT ?2)",
-            (policy.number, _TOKENS - 1),
+            (number, _TOKENS - 1),
         )
-        connection.execute("INSERT INTO sidecars VALUES (?, ?, ?)", (stamp.token, policy.number, stamp.seq))
+        connection.execute("INSERT INTO sidecars VALUES (?, ?, ?)", (stamp.token, number, stamp.seq))
         connection.execute("COMMIT")
         return True
     finally:
@@ -244,9 +257,14 @@ def _make_tokens(connection: sqlite3.Connection) -> None:
     )
 
 
-_LOAD_ROWS: Final = 8192
+_LOADED: Final = 2**21
+"""Numbers that are read without looking at the clock: some 20 ms."""
+
 _SHARE: Final = 0.1
 _TOKENS: Final = 8
 _SWEPT: Final = b"swept"
+_GRAPH_WAITS: Final = 30_000
+"""Milliseconds that a graph, which took long to build, waits for others' writes."""
+
 _PATIENCE: Final = 5.0
 """Seconds between two attempts to write a sidecar."""

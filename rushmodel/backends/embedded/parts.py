@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -53,10 +54,11 @@ class Proof:
         self._sums[holes] = self._sums[movers]
         self._open[holes] = self._open[movers]
 
-    def check(self, vectors: Float32, places: Places, step: int) -> None:
+    def check(self, vectors: Float32, places: Places, step: int, pause: Callable[[], object]) -> None:
         """Check those at these places that have not been, ``step`` at a time; `DamagedVectors`."""
         places = places[self._open[places]]
         for start in range(0, len(places), step):
+            pause()
             chosen = places[start : start + step]
             if not np.array_equal(row_sums(vectors[chosen]), self._sums[chosen]):
                 raise DamagedVectors

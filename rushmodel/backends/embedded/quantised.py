@@ -74,10 +74,18 @@ class Quantised:
         """Codes, scales, |x - x'| and |x'|, (capacity, ...)."""
         return self._codes, self._scales, self._apart, self._lengths
 
-    def put(self, places: Places, vectors: Float32, norms: Float64) -> None:
+    def put(
+        self,
+        places: Places,
+        vectors: Float32,
+        norms: Float64,
+        pause: Callable[[], object] | None = None,
+    ) -> None:
         """Keep vectors, (n, dims), at these places; ``norms`` are theirs."""
         step = max(1, 262_144 // self._dims)
         for start in range(0, len(places), step):
+            if pause is not None:
+                pause()
             chosen = slice(start, start + step)
             self._put(places[chosen], vectors[chosen], norms[chosen])
 

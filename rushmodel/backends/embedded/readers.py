@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 from ...errors import QueryError, StoreClosed
 from ...port import Command
 from .file import StoreFile, keep_inherited
-from .limits import TimeLimit
+from .limits import TimeLimit, is_cancelled
 from .places import watch
 from .session import Session
 
@@ -110,9 +110,12 @@ class Reader:
 
 
 def read(file: StoreFile, session: Session, limit: TimeLimit, handler: Handler, command: Command[R]) -> R:
-    """Carry out a command that reads, in a snapshot of its own; SQLite's errors as ours."""
+    """Carry out a command that reads, in a snapshot of its own; SQLite's errors as ours.
+
+    `Cancelled` where a task waited for it, and was cancelled.
+    """
     run, connection = session.run, session.connection
-    limit.begin(connection)
+    limit.begin(connection, is_cancelled.get())
     session.limit = limit
     try:
         try:

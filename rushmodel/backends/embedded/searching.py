@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from ...errors import AmbiguousSearch, PolicyMissing, QueryError, VectorError
-from ...port import Float32, RecordQuery, SearchMany, SearchVectors, StoredRecord
+from ...errors import AmbiguousSearch, CapabilityError, PolicyMissing, QueryError, VectorError
+from ...port import (
+    BuildIndex,
+    DropIndex,
+    Float32,
+    GetIndexStats,
+    IndexStats,
+    RecordQuery,
+    SearchMany,
+    SearchVectors,
+    StoredRecord,
+)
+from .approximate import Graphs, stats_of
 from .damage import DamagedFile
+from .graphs import Graph
 from .masks import rows_among
 from .mirrors import Mirror, last_seq
 from .names import Table
@@ -25,8 +39,14 @@ if TYPE_CHECKING:
     from .policies import StoredPolicy
     from .session import Session
 
-_WAIT: Final = 0.05
-"""Seconds between two looks at the clock while others scan."""
+_COPIED: Final = 4096
+"""Vectors that are copied at a time for an index, while matrices stay as they are."""
+
+_QUICK: Final = 2**21
+"""Numbers that take some 0.3 ms to scan: as long as it takes to save a record or two."""
+
+_WAIT: Final = 0.02
+"""Seconds between two looks at the clock while others scan, or read vectors."""
 
 
 class Searcher:
@@ -46,9 +66,16 @@ class Searcher:
         self._saves = saves
         self._database = None if file.in_memory else file.path
         self._mirrors: dict[int, Mirror] = {}
+        self._graphs = Graphs(file)
         self._turn = threading.Condition()
         self._scanning = 0
         self._process = os.getpid()
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a search would keep who writes waiting for next to nothing, were it on that connection."""
+        sizes = [len(mirror.matrix) * mirror.matrix.dims for mirror in list(self._mirrors.values())]
+        return bool(sizes) and max(sizes) <= _QUICK
 
     def search(self, session: Session, command: SearchVectors) -> list[StoredRecord]:
         asked = _Asked(command, command.vector[np.newaxis], command.without)
@@ -64,6 +91,53 @@ class Searcher:
             return []
         return self._answer(session, _Asked(command, vectors, None))
 
+    def build_index(self, session: Session, command: BuildIndex) -> IndexStats:
+        """Others search and write meanwhile: vectors are copied out a few thousand at a time."""
+        if not self._saves:
+            raise CapabilityError("an index is built outside of transactions", signature=command.signature)
+        policy = session.policies.get(command.signature)
+        table = session.names.table(policy.signature.label)
+        while True:
+            place = _Place(table, self._mirror(policy)) if table is not None else None
+            try:
+                graph = self._build(session, place) if place else Graph.empty(policy, 0)
+            except DamagedVectors:
+                assert place is not None
+                self._distrust([place])
+            else:
+                self._graphs.keep(policy, graph)
+                return stats_of(session, graph)
+
+    def index_stats(self, session: Session, command: GetIndexStats) -> IndexStats | None:
+        graph = self._graphs.get(session, session.policies.get(command.signature))
+        return None if graph is None else stats_of(session, graph)
+
+    def drop_index(self, session: Session, command: DropIndex) -> bool:
+        policy = session.policies.get(command.signature)
+        there = self._graphs.get(session, policy) is not None
+        self._graphs.drop(policy.number)
+        return there
+
+    def _build(self, session: Session, place: _Place) -> Graph:
+        with self._scan(session, lambda: [place]):
+            graph = Graph.empty(place.mirror.policy, place.mirror.seq)
+            rows = place.mirror.matrix.rows()
+        for start in range(0, len(rows), _COPIED):
+            with self._scan(session, lambda: [place]):
+                held, vectors = place.mirror.matrix.vectors_of(rows[start : start + _COPIED])
+            graph.add(held, vectors)
+            session.renew()  # so that the file can be checkpointed meanwhile
+            session.pause()
+        return graph
+
+    @contextmanager
+    def _scan(self, session: Session, find: Callable[[], list[_Place]]) -> Generator[None]:
+        self._begin(session, find)
+        try:
+            yield
+        finally:
+            self._end()
+
     def _answer(self, session: Session, asked: _Asked) -> list[list[StoredRecord]]:
         query = asked.command.query
         if query.order:
@@ -71,11 +145,11 @@ class Searcher:
         for vector in asked.vectors:
             _check_vector(asked, vector)
         while True:
-            places = self._begin(session, asked)
+            places = self._begin(session, lambda: self._places(session, asked))
             if places is None:
                 return [[] for _ in asked.vectors]
             try:
-                hits = _nearest(session, asked, places)
+                hits = _nearest(session, asked, places, self._graphs if self._saves else None)
                 if self._saves:
                     self._save(places)
             except DamagedVectors:
@@ -85,17 +159,19 @@ class Searcher:
                 self._end()
             return [_read_hits(session, query, found) for found in hits]
 
-    def _begin(self, session: Session, asked: _Asked) -> list[_Place] | None:
+    def _begin(self, session: Session, find: Callable[[], list[_Place]]) -> list[_Place] | None:
         """What is to be searched, as the session's snapshot shows it, until `_end`; None: nothing."""
         self._enter_process()
-        with self._turn:
+        while not self._turn.acquire(timeout=_WAIT):
+            session.pause()  # who reads all vectors for the first time keeps it for as long
+        try:
             while True:
-                places = self._places(session, asked)
+                places = find()
                 if not places:
                     return None
                 last = last_seq(session.connection)
                 mirrors = [place.mirror for place in places]
-                if any(mirror.seq > last for mirror in mirrors):
+                if any(mirror.reached > last for mirror in mirrors):
                     session.renew()  # others cannot go on meanwhile: once is enough
                 elif all(mirror.seq == last for mirror in mirrors) or not self._scanning:
                     for mirror in mirrors:
@@ -105,6 +181,8 @@ class Searcher:
                 else:
                     self._turn.wait(_WAIT)
                     session.pause()
+        finally:
+            self._turn.release()
 
     def _end(self) -> None:
         with self._turn:
@@ -154,6 +232,7 @@ class Searcher:
             for number in self._mirrors.keys() - there:
                 if self._saves and self._database is not None:
                     remove_sidecars(self._database, number)
+                    self._graphs.drop(number)
                 del self._mirrors[number]
 
     def _enter_process(self) -> None:
@@ -184,8 +263,11 @@ class _Place(NamedTuple):
 _Found: TypeAlias = "list[tuple[float, int, Table]]"
 
 
-def _nearest(session: Session, asked: _Asked, places: list[_Place]) -> list[_Found]:
-    """Score, row and table of the hits of each vector, best first."""
+def _nearest(session: Session, asked: _Asked, places: list[_Place], graphs: Graphs | None) -> list[_Found]:
+    """Score, row and table of the hits of each vector, best first.
+
+    ``graphs`` may serve searches that need not be exact.
+    """
     command = asked.command
     query = command.query
     without = _row_of(session, asked.without)
@@ -195,7 +277,12 @@ def _nearest(session: Session, asked: _Asked, places: list[_Place]) -> list[_Fou
         matrix = mirror.matrix
         k = len(matrix) if most is None else most
         among = rows_among(session, table, query)
-        if len(found) == 1:
+        near = None
+        if graphs is not None and not command.exact:
+            near = [graphs.nearest(session, mirror, each, k, among, without) for each in asked.vectors]
+        if near is not None and None not in near:
+            several = [each for each in near if each is not None]
+        elif len(found) == 1:
             several = [matrix.nearest(asked.vectors[0], k, among=among, without=without, pause=session.pause)]
         else:
             several = matrix.nearest_many(asked.vectors, k, among=among, pause=session.pause)

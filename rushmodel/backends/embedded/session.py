@@ -49,7 +49,7 @@ class Session:
         self.check()
 
     def pause(self) -> None:
-        """Called every few milliseconds by work that SQLite does not do; `StoreTimeout`."""
+        """Called every few milliseconds by work that SQLite does not do; `StoreTimeout`, `Cancelled`."""
         if self.limit is not None:
             self.limit.check()
 

@@ -121,20 +121,20 @@ def write_sidecar(database: str, policy: int, matrix: VectorMatrix, stamp: Stamp
         _check_of(array, count) if part.checked else 0 for array, part in zip(arrays, parts, strict=True)
     )
     temporary = f"{paths_of(database, policy)[0]}.{secrets.token_hex(6)}.tmp"
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINKS
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | NO_LINKS
     with open(os.open(temporary, flags, 0o600), "wb", buffering=0) as file:
         try:
             for array, part in zip(arrays, parts, strict=True):
                 file.seek(part.offset)
-                _write(file.fileno(), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+                write_all(file.fileno(), np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
             file.truncate(header.size)
             file.seek(0)
-            _write(file.fileno(), memoryview(header._replace(checks=checks).packed()))
+            write_all(file.fileno(), memoryview(header._replace(checks=checks).packed()))
         except BaseException:
             file.close()
             os.unlink(temporary)
             raise
-    _rename(temporary, paths_of(database, policy))
+    put_in_place(temporary, paths_of(database, policy))
 
 
 def remove_sidecars(database: str, policy: int) -> None:
@@ -146,19 +146,19 @@ def remove_sidecars(database: str, policy: int) -> None:
 
 def remove_leftovers(database: str) -> None:
     """Remove what processes that were killed have left half written."""
-    start, folder = os.path.basename(database) + "-vectors-", os.path.dirname(database)
+    name, folder = os.path.basename(database), os.path.dirname(database)
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(start) and entry.name.endswith(".tmp"):
+            if entry.name.startswith((f"{name}-vectors-", f"{name}-graph-")) and entry.name.endswith(".tmp"):
                 with suppress(OSError):
                     if time.time() - entry.stat(follow_symlinks=False).st_mtime > _LEFT_OVER:
                         os.unlink(entry.path)
 
 
 def sidecar_files(database: str) -> list[str]:
-    """The sidecars of a database, whole or not, of whatever policy."""
-    start = Path(database).name + "-vectors-"
-    return sorted(str(path) for path in Path(database).parent.iterdir() if path.name.startswith(start))
+    """The sidecars and graphs of a database, whole or not, of whatever policy."""
+    starts = (Path(database).name + "-vectors-", Path(database).name + "-graph-")
+    return sorted(str(path) for path in Path(database).parent.iterdir() if path.name.startswith(starts))
 
 
 class _Part(NamedTuple):
@@ -224,12 +224,12 @@ def _open(path: str, database: str) -> Sidecar | None:
     if sys.byteorder != "little":
         return None
     try:
-        file = os.open(path, os.O_RDONLY | _NO_LINKS)
+        file = os.open(path, os.O_RDONLY | NO_LINKS)
     except OSError:
         return None  # none there, a link, or somebody else's: it is written anew
     try:
         status = os.fstat(file)
-        if stat.S_ISREG(status.st_mode) and _is_trusted(status, database):
+        if stat.S_ISREG(status.st_mode) and is_trusted(status, database):
             header = _unpacked(os.read(file, _PAGE))
             if header is not None:
                 found = Sidecar(path, header, file)
@@ -243,14 +243,15 @@ def _open(path: str, database: str) -> Sidecar | None:
     return None
 
 
-def _is_trusted(status: os.stat_result, database: str) -> bool:
+def is_trusted(status: os.stat_result, database: str) -> bool:
     """Whether who wrote it could as well have written into the database."""
     if not hasattr(os, "geteuid"):
         return True
     return status.st_uid in (os.geteuid(), 0, os.stat(database).st_uid)
 
 
-def _rename(temporary: str, paths: tuple[str, ...]) -> None:
+def put_in_place(temporary: str, paths: tuple[str, ...]) -> None:
+    """Rename a file that is whole to the first of the paths that can be replaced; `PermissionError`."""
     for path in paths:
         try:
             os.replace(temporary, path)
@@ -265,7 +266,8 @@ def _rename(temporary: str, paths: tuple[str, ...]) -> None:
     raise PermissionError(f"{paths[0]} cannot be replaced")
 
 
-def _write(file: int, data: memoryview) -> None:
+def write_all(file: int, data: memoryview) -> None:
+    """Write all of it to an open file."""
     while data:
         data = data[os.write(file, data[:_WRITTEN]) :]
 
@@ -293,6 +295,4 @@ _WRITTEN: Final = 2**26
 _LEFT_OVER: Final = 3600.0
 """Seconds after which a file that is being written is nobody's: writing one takes less than one."""
 
-_NO_LINKS: Final[int] = (
-    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-)
+NO_LINKS: Final[int] = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)

@@ -20,7 +20,7 @@ from ...errors import (
 from ...port import Command, Execute
 from .file import StoreFile
 from .ids import new_id
-from .limits import TimeLimit
+from .limits import TimeLimit, is_cancelled
 from .places import watch
 from .session import Session
 
@@ -161,7 +161,7 @@ class EmbeddedTransaction:
 
     def _within(self, handler: Handler, command: Command[R], writes: bool) -> R:
         session = self._session
-        self._limit.begin(session.connection)
+        self._limit.begin(session.connection, None if writes else is_cancelled.get())
         session.limit = self._limit
         if not writes:
             answer: R = handler(session, command)

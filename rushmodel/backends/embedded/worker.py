@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -13,6 +14,7 @@ from ...errors import TransactionBusy
 from ...port import AsyncExecute, Backend, Command
 from .backend import EmbeddedBackend
 from .interleaving import Interleaved
+from .limits import is_cancelled
 from .transactions import EmbeddedTransaction
 
 R = TypeVar("R")
@@ -28,7 +30,7 @@ class AsyncEmbedded:
     One thread is enough: it interleaves the operations of all tasks, so that what they write at a time is
     committed together (`Interleaved`). But while a transaction is open, commands wait for it, and others
     must not wait behind them. A transaction has a thread of its own. A command whose task is cancelled
-    while it runs is carried out all the same.
+    while it runs is stopped within some milliseconds if it reads, and carried out all the same if it writes.
     """
 
     def __init__(self, backend: EmbeddedBackend) -> None:
@@ -185,5 +187,10 @@ def _asking(command: Command[R]) -> Generator[Command[Any], Any, R]:
 
 
 async def _call(thread: ThreadPoolExecutor, work: Callable[[R], T], store: R) -> T:
-    context = copy_context()
-    return await asyncio.get_running_loop().run_in_executor(thread, lambda: context.run(work, store))
+    context, cancelled = copy_context(), threading.Event()
+    context.run(is_cancelled.set, cancelled.is_set)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(thread, lambda: context.run(work, store))
+    except asyncio.CancelledError:
+        cancelled.set()
+        raise

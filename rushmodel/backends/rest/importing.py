@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
@@ -17,6 +17,7 @@ from ...port import (
     Signature,
     StoredRecord,
     StoredValue,
+    VectorWrite,
     Written,
 )
 from ...vectors import fingerprint
@@ -32,7 +33,7 @@ from .upserting import set_vectors
 
 Row: TypeAlias = "Mapping[str, StoredValue]"
 
-_MOST_BYTES = 24 * 2**20
+MOST_BYTES = 24 * 2**20
 """Of a request, about: `rushmodel serve` takes 64 MiB, and text may double where it is escaped."""
 
 _GRACE = 10.0
@@ -86,6 +87,13 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
     return made
 
 
+def weight(row: Row, vectors: Iterable[InlineVector | VectorWrite]) -> int:
+    """About how many bytes a row takes in a request; vectors go packed, at 16 letters for 3 numbers."""
+    texts = sum(len(value) for value in row.values() if isinstance(value, (str, list)))
+    numbers = sum(each.vector.size for each in vectors if each.vector is not None)
+    return texts + 32 * len(row) + 6 * numbers
+
+
 def import_rows(
     server: Server,
     label: str,
@@ -105,7 +113,7 @@ def import_rows(
     """
     extended = yield from server.extended()
     half = len(rows) // 2
-    if half and sum(map(_weight, rows, vectors if extended else [()] * len(rows))) > _MOST_BYTES:
+    if half and sum(map(weight, rows, vectors if extended else [()] * len(rows))) > MOST_BYTES:
         settings: dict[str, Any] = {
             "merge_by": merge_by,
             "rewrite": rewrite,
@@ -303,12 +311,6 @@ def _runs(rows: Sequence[ImportRow]) -> list[tuple[int, int]]:
             runs.append((start, at))
             start = at
     return runs
-
-
-def _weight(row: Row, vectors: Sequence[InlineVector]) -> int:
-    """About how many bytes a row takes in a request; vectors go packed, at 16 letters for 3 numbers."""
-    texts = sum(len(value) for value in row.values() if isinstance(value, (str, list)))
-    return texts + 32 * len(row) + sum(6 * _dims(each) for each in vectors)
 
 
 def _dims(vector: InlineVector) -> int:
