@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import goals, own
+from . import document, goals, own
 from .child import run_apart
 from .data import Data, make_clustered, make_wordnet
 from .engines import MODULES, OURS, OURS_GRAPH
@@ -123,7 +123,7 @@ def show(reached: list[goals.Goal], sizes: Sizes) -> None:
 
 
 def write(bench: Bench, reached: list[goals.Goal], minutes: float, sizes: Sizes) -> None:
-    """results.json, and the plots."""
+    """results.json, the tables of docs/benchmarks.md, and the plots."""
     found = {
         "machine": {
             "processor": processor(),
@@ -139,6 +139,7 @@ def write(bench: Bench, reached: list[goals.Goal], minutes: float, sizes: Sizes)
         "goals": [each._asdict() for each in reached],
     }
     (ROOT / "benchmarks" / "results.json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    document.main()
     try:
         from .plots import draw
     except ImportError as error:
