@@ -268,3 +268,20 @@ def test_a_folder_that_cannot_be_written(file, monkeypatch):
         db.build_index(Point.at)
     assert not list(file.parent.glob("*.tmp"))
     db.close()
+
+
+def test_later_records_do_not_hide_what_the_graph_has_left_out(db):
+    db.build_index(Point.at)
+    query = CENTRES[0].astype(np.float32)
+    Point.save_many(point(20_000 + n, -query + 0.01 * n) for n in range(20))  # far, and later
+    where = ~Point.n.in_(list(range(0, ROWS, 30)))  # the nearest are left out: the graph proposes no others
+    assert answers(query, where=where, exact=False) == answers(query, where=where)
+
+
+def test_a_graph_where_the_library_is_missing(file, monkeypatch):
+    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    with connect(file, default=False) as db:
+        assert db.index_stats(Point.at) is None
+        assert recall(QUERIES[:3]) == 1.0
+        assert db.check().ok
+    db.close()

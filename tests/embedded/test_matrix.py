@@ -268,7 +268,7 @@ def test_clustered_near_duplicates(similarity, spread):
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@pytest.mark.parametrize("share", [0.001, 0.05, 0.19, 0.21, 0.5, 1.0])
+@pytest.mark.parametrize("share", [0.001, 0.05, 0.19, 0.21, 0.29, 0.31, 0.5, 1.0])
 def test_filtered_search_is_exact_at_every_share(similarity, share):
     generator = np.random.default_rng(7)
     rows = generator.permutation(50_000)[:6_000]

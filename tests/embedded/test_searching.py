@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from rushmodel.backends.embedded import matrix
 from rushmodel.errors import AmbiguousSearch, PolicyMissing, QueryError, StoreError, VectorError
-from rushmodel.port import SearchVectors, Signature, UpdateRecords
+from rushmodel.port import Link, LinkRecords, SearchVectors, Signature, UpdateRecords
 
 from .store import cosine, euclidean, query, vec
 
@@ -333,3 +334,28 @@ def test_against_plain_numpy(opened, signature):
         among = order[order % 100 == 0]
         found = again.search(query, "A", {"n": {"$in": among.tolist()}}, limit=10)
         assert [hit.data["n"] for hit in found] == among[:10].tolist()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.25, 0.6])
+def test_conditions_across_relationships_are_exact(store, monkeypatch, share):
+    """They are decided first, as any others: picked out, or from a scan of all (`quantised`)."""
+    monkeypatch.setattr(matrix, "_WORTH_IT", 0)
+    monkeypatch.setattr(matrix, "_FEW", 3)
+    generator = np.random.default_rng(5)
+    vectors = generator.normal(size=(200, 3)).astype(np.float32)
+    store.policy(cosine())
+    author = store.save({"name": "Ann"}, "AUTHOR").id
+    written = [
+        store.save({"body": "x", "n": n}, vectors={cosine(): vector}).id for n, vector in enumerate(vectors)
+    ]
+    hers = np.sort(generator.choice(200, int(200 * share), replace=False))
+    store.do(LinkRecords([Link(written[n], author, "BY") for n in hers]))
+    question = vec(1, 2, 3)
+    cosines = vectors @ question / np.linalg.norm(vectors, axis=1)
+    nearest = hers[np.argsort(-cosines[hers])][:4].tolist()
+    for asked in (
+        query(limit=4, where={"AUTHOR": {"name": "Ann"}}),
+        query(limit=4, where={"AUTHOR": {"$relation": {"type": "BY"}, "name": "Ann"}}),
+        query(limit=4, related_to=author),
+    ):
+        assert [hit.data["n"] for hit in store.do(SearchVectors(asked, "body", question))] == nearest

@@ -327,7 +327,7 @@ def test_without_room_searches_go_on(opened, path, signature, monkeypatch, caplo
     def full(file, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sidecar, "_write", full)
+    monkeypatch.setattr(sidecar, "write_all", full)
     store = opened()
     fill(store, signature)
     with caplog.at_level(logging.WARNING):

@@ -100,8 +100,7 @@ def test_a_cancelled_search_frees_its_thread(opened, begun, waiting):
         transaction = None if waiting == "interleaved" else await worker.begin()
         asked = transaction if transaction is not None and waiting == "transaction" else worker
         searching = asyncio.create_task(asked.execute(SEARCH))
-        while not begun.is_set():
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(begun.wait, 5)
         searching.cancel()
         start = time.monotonic()
         with pytest.raises(asyncio.CancelledError):
@@ -153,7 +152,7 @@ def test_a_flag_is_its_own_commands_alone(opened):
 
 
 def test_catching_up_that_was_stopped_is_seen_by_nobody(opened):
-    """The matrix holds more than the last complete state then: an older snapshot may not be searched by it."""
+    """The matrix holds more than its last complete state: an older snapshot is not to be searched by it."""
     store = filled(opened)
     assert len(store.search(vec(1, 0, 0))) == 3
     (mirror,) = store.backend._searcher._mirrors.values()

@@ -92,12 +92,17 @@ class Graphs:
         wanted = max(_LEAST, k * _OVER) * len(matrix) // kept
         if max(wanted, len(later)) * _WORTH >= kept:
             return None
-        rows = graph.near(vector, wanted)
+        rows = np.setdiff1d(graph.near(vector, wanted), later)
         if among is not None:
             rows = np.intersect1d(rows, among)
             later = np.intersect1d(later, among)
-        found = matrix.nearest(vector, k, among=np.union1d(rows, later), without=without, pause=session.pause)
-        return found if len(found) == k else None
+        found = matrix.nearest(vector, k, among=rows, without=without, pause=session.pause)
+        if len(found) < k:
+            return None  # later rows must not fill the places of older ones that the graph did not propose
+        if len(later):
+            found += matrix.nearest(vector, k, among=later, without=without, pause=session.pause)
+            found.sort(key=lambda hit: (-hit[1], hit[0]))
+        return found[:k]
 
 
 def stats_of(session: Session, graph: Graph) -> IndexStats:

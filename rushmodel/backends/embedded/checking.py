@@ -13,7 +13,7 @@ import orjson
 
 from ...port import CheckStore, Finding, Health
 from .damage import DamagedFile
-from .graphs import graph_path, read_graph
+from .graphs import graph_path, whole_graph
 from .mirrors import last_seq
 from .parts import DamagedVectors
 from .sidecar import find_sidecars, paths_of
@@ -84,7 +84,7 @@ class Checker:
                 if os.path.lexists(path) and path not in whole:
                     yield f"{path} is damaged, or not this policy's; it may be deleted, and is not believed"
             path = graph_path(self._path, policy.number)
-            if os.path.lexists(path) and read_graph(self._path, policy, session.connection) is None:
+            if os.path.lexists(path) and whole_graph(self._path, policy, session.connection) is None:
                 yield f"{path} is damaged, or not this policy's; build the index again, or delete it"
 
 

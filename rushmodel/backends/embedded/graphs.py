@@ -15,11 +15,13 @@ its token was committed to the database, its length and CRC-32 are right, and it
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import secrets
 import sqlite3
 import stat
 import struct
+import sys
 import threading
 import zlib
 from contextlib import suppress
@@ -108,7 +110,18 @@ class Graph:
 
 
 def read_graph(database: str, policy: StoredPolicy, connection: sqlite3.Connection) -> Graph | None:
-    """The graph that lies beside a database; None where there is none that can be believed."""
+    """The graph that lies beside a database; None where there is none that can be believed, or no usearch."""
+    found = whole_graph(database, policy, connection)
+    if found is None or not _is_installed():
+        return None
+    seq, data = found
+    return Graph(policy, _usearch().Index.restore(data), seq)
+
+
+def whole_graph(
+    database: str, policy: StoredPolicy, connection: sqlite3.Connection
+) -> tuple[int, bytes] | None:
+    """The ``seq`` and the content of a graph's file; None where that cannot be believed."""
     try:
         file = os.open(graph_path(database, policy.number), os.O_RDONLY | NO_LINKS)
     except OSError:
@@ -131,7 +144,7 @@ def read_graph(database: str, policy: StoredPolicy, connection: sqlite3.Connecti
         data = opened.read(length)
     if len(data) != length or zlib.crc32(data) != sum_:
         return None
-    return Graph(policy, _usearch().Index.restore(data), seq)
+    return seq, data
 
 
 def identity(database: str, policy: int) -> tuple[int, int, int] | None:
@@ -170,6 +183,12 @@ def _kind(similarity: Similarity) -> dict[str, Any]:
     if similarity == "cosine":
         return {"metric": "cos", "dtype": "i8"}
     return {"metric": "l2sq", "dtype": "bf16"}
+
+
+def _is_installed() -> bool:
+    if "usearch.index" in sys.modules:
+        return sys.modules["usearch.index"] is not None
+    return importlib.util.find_spec("usearch") is not None
 
 
 def _usearch() -> Any:

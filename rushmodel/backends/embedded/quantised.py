@@ -158,8 +158,11 @@ class Quantised:
         return _quantised(query / norm if self._cosine else query)
 
     def _scan(self, code: Int8, places: Places | None, count: int, pause: Callable[[], object]) -> Float64:
-        """The dot products of codes, in blocks, gathered where rows are chosen."""
+        """The dot products of codes, in blocks, gathered where few rows are chosen."""
         assert self._dots is not None
+        if places is not None and len(places) > count * _GATHERED:
+            every: Float64 = self._scan(code, None, count, pause)[places]
+            return every
         rows = count if places is None else len(places)
         found = np.empty(rows)
         step = max(1, (_SCANNED if places is None else _CHUNK) // self._dims)
@@ -186,6 +189,14 @@ class Quantised:
         self._apart[places] = apart
         self._lengths[places] = lengths
 
+
+_GATHERED: Final = 0.3
+"""Of all rows: up to here picking codes out is faster than scanning past the others.
+
+Measured on one core with AVX-512, rows chosen at random, medians of 15: of 100,000 x 768 a scan of all takes
+3.6 ms, and picking out 25 / 35 / 50 % of them 2.9 / 4.7 / 6.7 ms; of 20,000 x 384, which lie in the
+processor's cache, 0.34 ms and 0.15 / 0.21 / 0.31 ms.
+"""
 
 _CHUNK: Final = 1_048_576
 """Bytes of codes that are gathered at a time: they stay in the processor's cache."""
