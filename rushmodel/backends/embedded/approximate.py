@@ -111,7 +111,8 @@ def stats_of(session: Session, graph: Graph) -> IndexStats:
 
 
 _OVER: Final = 6
-"""Rows that are scored exactly for each that is wanted: 4 give a recall of 0.99 on clustered vectors."""
+"""Rows that are scored exactly for each that is wanted. Ten in place of six find no more of the nearest
+ten of 100,000 clustered vectors of 768 numbers."""
 
 _LEAST: Final = 64
 

@@ -27,10 +27,11 @@ def int8_dots() -> Dots | None:
     """The kernel; None where there is none that is faster than float32.
 
     Numkong has one for every instruction set, and a plain one that is slower than float32 by far. It
-    must not be loaded into a process that has loaded usearch or simsimd: they crash.
+    must not be loaded into a process that has loaded simsimd or an early usearch: they crash. Later ones
+    load it themselves, before their own kernels.
     """
     rivals = [name for name in ("usearch", "simsimd") if name in sys.modules]
-    if rivals:
+    if rivals and "numkong" not in sys.modules:
         warnings.warn(
             f"{rivals[0]} was imported before the first search, and numkong crashes beside it: searches scan "
             "float32, which takes some four times as long. Search once before importing it",
