@@ -15,13 +15,11 @@ its token was committed to the database, its length and CRC-32 are right, and it
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import secrets
 import sqlite3
 import stat
 import struct
-import sys
 import threading
 import zlib
 from contextlib import suppress
@@ -186,9 +184,11 @@ def _kind(similarity: Similarity) -> dict[str, Any]:
 
 
 def _is_installed() -> bool:
-    if "usearch.index" in sys.modules:
-        return sys.modules["usearch.index"] is not None
-    return importlib.util.find_spec("usearch") is not None
+    try:
+        _usearch()
+    except CapabilityError:
+        return False
+    return True
 
 
 def _usearch() -> Any:
