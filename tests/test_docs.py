@@ -143,7 +143,7 @@ def test_snippets_are_typed(tmp_path: Path) -> None:
 
 def test_there_are_pages() -> None:
     assert len(PAGES) > 7
-    assert all(snippets(page) for page in PAGES)
+    assert [page.name for page in PAGES if not snippets(page)] == ["benchmarks.md", "durability.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,6 +95,8 @@ def rank(value: Any) -> tuple[int, Any]:
     if isinstance(value, str):
         # By code point, ...00Z would come after ...00.5Z.
         return 1, f"{value[:-1]}\x01" if value.endswith("Z") and looks_like_datetime(value) else value
+    if isinstance(value, list):  # what was collected, which may hold whole records: by its text
+        return 2, json.dumps(value).encode()
     return (2, value) if isinstance(value, bytes) else (0, value)
 
 
