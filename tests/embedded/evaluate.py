@@ -236,8 +236,18 @@ def answer(world, document):
                 found[1].append(each)
         if not names:
             groups = {(): ([], [each for place in roots for each in tuples[place]])}
-        if late or not order:
-            groups = dict(sorted(groups.items(), key=lambda group: [rank(value) for value in group[1][0]]))
+        if names:
+            # By the first root that belongs to each; groups of one root, and of no order, by their keys.
+            place_of = {place: position for position, place in enumerate(roots) if order and not late}
+            groups = dict(
+                sorted(
+                    groups.items(),
+                    key=lambda group: (
+                        place_of.get(group[1][1][0]["$record"], 0),
+                        [rank(value) for value in group[1][0]],
+                    ),
+                )
+            )
         for key, members in groups.values():
             keys = dict(zip([name.partition(".")[2] or name for name in names], key, strict=True))
             for name, each in select.items():
