@@ -20,7 +20,7 @@ from .expressions import Column, VectorColumn
 from .fields import PropertyOptions
 from .names import LABEL, RESERVED, property_name_error
 from .port import Signature
-from .schema import ModelSchema, Property, VectorSpec
+from .schema import ModelSchema, Property, VectorProperty
 from .vectorfields import VectorKind, VectorOptions, options_of, vector_kind
 
 VECTORS = "vectors"
@@ -57,7 +57,7 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
             model=cls,
         )
     properties: list[Property] = []
-    vectors: list[VectorSpec] = []
+    vectors: list[VectorProperty] = []
     columns: dict[str, Column[Any, Any] | VectorColumn[Any]] = {}
     for name, info in fields.items():
         if name == VECTORS:
@@ -191,8 +191,8 @@ def _check_vector(
     return kind
 
 
-def _vector(name: str, kind: VectorKind, options: VectorOptions, label: str | None) -> VectorSpec:
-    return VectorSpec(
+def _vector(name: str, kind: VectorKind, options: VectorOptions, label: str | None) -> VectorProperty:
+    return VectorProperty(
         name=name,
         property=options.property or options.name or name,
         text=name if kind.text else options.property,
@@ -208,8 +208,8 @@ def _vector(name: str, kind: VectorKind, options: VectorOptions, label: str | No
 
 
 def _with_text(
-    cls: type[Any], spec: VectorSpec, fields: dict[str, FieldInfo], properties: list[Property]
-) -> VectorSpec:
+    cls: type[Any], spec: VectorProperty, fields: dict[str, FieldInfo], properties: list[Property]
+) -> VectorProperty:
     """The spec with the stored name of its text."""
     if spec.text is None:
         problem = property_name_error(spec.property)

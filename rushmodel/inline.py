@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from .errors import VectorError, VectorsNotLoaded
 from .port import Float32
-from .schema import VectorSpec
+from .schema import VectorProperty
 from .value import Value
 from .vectors import same_vector
 
@@ -27,7 +27,7 @@ class InlineVectors(MutableMapping[str, Float32]):
         VectorsNotLoaded: On reading one that the record was read without.
     """
 
-    def __init__(self, specs: tuple[VectorSpec, ...], given: Mapping[str, object] | None = None) -> None:
+    def __init__(self, specs: tuple[VectorProperty, ...], given: Mapping[str, object] | None = None) -> None:
         self._specs = {spec.name: spec for spec in specs}
         self._arrays: dict[str, Float32] = {}
         self._missing: frozenset[str] = frozenset()
@@ -37,7 +37,7 @@ class InlineVectors(MutableMapping[str, Float32]):
 
     @classmethod
     def loaded(
-        cls, specs: tuple[VectorSpec, ...], arrays: dict[str, Float32], missing: frozenset[str]
+        cls, specs: tuple[VectorProperty, ...], arrays: dict[str, Float32], missing: frozenset[str]
     ) -> InlineVectors:
         """As a record read from a store has them: nothing is fresh, ``missing`` were left out."""
         made = cls(specs)
@@ -143,7 +143,7 @@ class VectorsAttribute:
 class InlineVectorsOptions(Value):
     """Pydantic metadata of the ``vectors`` field: how it is validated, dumped and described."""
 
-    specs: tuple[VectorSpec, ...]
+    specs: tuple[VectorProperty, ...]
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -175,7 +175,7 @@ class InlineVectorsOptions(Value):
             raise PydanticCustomError("vector", "{reason}", {"reason": str(error)}) from None
 
 
-def vectors_field(specs: tuple[VectorSpec, ...]) -> FieldInfo:
+def vectors_field(specs: tuple[VectorProperty, ...]) -> FieldInfo:
     """The pydantic field ``vectors`` of a model with these inline vectors."""
     made: Any = PydanticField(default_factory=lambda: InlineVectors(specs))
     info: FieldInfo = FieldInfo.from_annotated_attribute(InlineVectors, made)

@@ -14,7 +14,7 @@ from .inline import InlineVectors
 from .instance import Instance, State, set_state
 from .metaclass import begin_private
 from .port import Float32, Signature, StoredRecord
-from .schema import ModelSchema, Property, VectorSpec
+from .schema import ModelSchema, Property, VectorProperty
 from .ties import STATE
 
 M = TypeVar("M", bound=Instance)
@@ -131,7 +131,7 @@ class Loader(Generic[M]):
         )
 
 
-def stored_vector(spec: VectorSpec, found: Mapping[Signature, Float32]) -> Float32 | None:
+def stored_vector(spec: VectorProperty, found: Mapping[Signature, Float32]) -> Float32 | None:
     """The vector of a field among those read; its policies hold the same one."""
     for signature in spec.signatures:
         array = found.get(signature)

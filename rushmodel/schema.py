@@ -39,7 +39,7 @@ class Property(Value):
     default: Callable[[dict[str, Any]], Any] | None
 
 
-class VectorSpec(Value):
+class VectorProperty(Value):
     """A vector field and the policies it belongs to.
 
     ``property`` is the indexed property. ``text`` is the attribute that holds the text
@@ -88,7 +88,7 @@ class ModelSchema(Value):
     model: type[Any]
     label: str | None
     properties: tuple[Property, ...]
-    vectors: tuple[VectorSpec, ...]
+    vectors: tuple[VectorProperty, ...]
     columns: dict[str, Column[Any, Any] | VectorColumn[Any]]
     relations: tuple[RelationSpec, ...] = ()
 
@@ -101,7 +101,7 @@ class ModelSchema(Value):
         return {each.name: each for each in self.properties}
 
     @cached_property
-    def vector_by_name(self) -> dict[str, VectorSpec]:
+    def vector_by_name(self) -> dict[str, VectorProperty]:
         return {each.name: each for each in self.vectors}
 
     @cached_property
@@ -136,17 +136,17 @@ class ModelSchema(Value):
         return frozenset(each.property for each in self.properties if each.codec.item is None)
 
     @cached_property
-    def attribute_vectors(self) -> tuple[VectorSpec, ...]:
+    def attribute_vectors(self) -> tuple[VectorProperty, ...]:
         """Vectors that are attributes of their own."""
         return tuple(each for each in self.vectors if not each.inline)
 
     @cached_property
-    def inline_vectors(self) -> tuple[VectorSpec, ...]:
+    def inline_vectors(self) -> tuple[VectorProperty, ...]:
         """Vectors that live in ``record.vectors``."""
         return tuple(each for each in self.vectors if each.inline)
 
     @cached_property
-    def external(self) -> tuple[VectorSpec, ...]:
+    def external(self) -> tuple[VectorProperty, ...]:
         """The vectors that are given by the program, not made by the store."""
         return tuple(each for each in self.vectors if not each.managed)
 

@@ -18,7 +18,7 @@ from ..flow import Operation, ask
 from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, state_of
 from ..port import Float32, GetCapabilities, RecordWrite, StoredValue, VectorGuard, VectorWrite
-from ..schema import MISSING, ModelSchema, Property, VectorSpec
+from ..schema import MISSING, ModelSchema, Property, VectorProperty
 from ..value import Value
 from ..vectorfields import OnStale
 from ..vectors import fingerprint, same_vector
@@ -54,7 +54,7 @@ class Draft(NamedTuple):
     write: RecordWrite
     saved: dict[str, StoredValue]
     held: dict[str, Any]
-    left_out: tuple[VectorSpec, ...] = ()
+    left_out: tuple[VectorProperty, ...] = ()
     """Fields whose vector is not written, since a clone's text is another."""
 
 
@@ -101,7 +101,7 @@ class _Drafting:
         self.guards: list[VectorGuard] = []
         self.held: dict[str, Any] = {}
         self.kept: list[VectorWrite] = []
-        self.left_out: list[VectorSpec] = []
+        self.left_out: list[VectorProperty] = []
 
     def check_inline(self) -> None:
         """``model_copy(update={"vectors": ...})`` checks nothing, so it is done here."""
@@ -136,7 +136,7 @@ class _Drafting:
             except ValueError as error:
                 self._refuse(each, str(error))
 
-    def read_vector(self, spec: VectorSpec) -> None:
+    def read_vector(self, spec: VectorProperty) -> None:
         value = self._given(spec)
         known: Float32 | None = self.state.held.get(spec.name)
         if value is MISSING:
@@ -218,7 +218,7 @@ class _Drafting:
         )
         return Draft(self.record, write, dict(self.encoded), self.held, tuple(self.left_out))
 
-    def _given(self, spec: VectorSpec) -> Any:
+    def _given(self, spec: VectorProperty) -> Any:
         """The vector on the instance; None where it is taken away, MISSING where none is given."""
         if spec.inline:
             vectors: InlineVectors = self.values["vectors"]
@@ -231,13 +231,13 @@ class _Drafting:
             return MISSING
         return value
 
-    def _converted(self, spec: VectorSpec, value: Any) -> Float32:
+    def _converted(self, spec: VectorProperty, value: Any) -> Float32:
         try:
             return spec.convert(value)
         except ValueError as error:
             raise VectorError(f"{self.schema.name}.{spec.name}: {error}", field=spec.name) from None
 
-    def _assigned(self, spec: VectorSpec, array: Float32, known: Float32 | None) -> bool:
+    def _assigned(self, spec: VectorProperty, array: Float32, known: Float32 | None) -> bool:
         """Whether the vector is another than the known one, or was given anew."""
         if known is None or spec.name in self.state.fresh:
             return True
@@ -245,7 +245,7 @@ class _Drafting:
             return True
         return array is not known and not (spec.as_list and same_vector(array, known))
 
-    def _cloned_from_other_text(self, spec: VectorSpec) -> bool:
+    def _cloned_from_other_text(self, spec: VectorProperty) -> bool:
         """Whether a clone's text changed under its vector, which then is left out (promise 3)."""
         origin = self.state.origin
         action = self.options.on_stale or spec.on_stale
@@ -257,7 +257,7 @@ class _Drafting:
             raise stale_vector(self.schema, spec, None)
         return True
 
-    def _take_away(self, spec: VectorSpec, known: Any) -> None:
+    def _take_away(self, spec: VectorProperty, known: Any) -> None:
         if not spec.optional and not spec.inline:
             raise VectorError(
                 f"{self.schema.name}.{spec.name} is None; use OptionalVector to allow that", field=spec.name
@@ -274,7 +274,7 @@ class _Drafting:
             self.kept += [VectorWrite(signature, None) for signature in spec.signatures]
             self._guard(spec, known)
 
-    def _guard(self, spec: VectorSpec, known: Any) -> None:
+    def _guard(self, spec: VectorProperty, known: Any) -> None:
         """See to a vector that is not written although its text may change (promise 3)."""
         if spec.text is None:
             return
@@ -293,7 +293,7 @@ class _Drafting:
         raise PropertyError(f"{self.schema.name}.{each.name}: {reason}", field=each.name)
 
 
-def guard(spec: VectorSpec, text: object, action: OnStale) -> VectorGuard:
+def guard(spec: VectorProperty, text: object, action: OnStale) -> VectorGuard:
     """What the store does about the vectors of a field, should their stored text not be ``text``."""
     assert text is None or isinstance(text, str)
     return VectorGuard(
@@ -325,7 +325,7 @@ def held_vectors(record: Instance) -> tuple[VectorWrite, ...]:
     return tuple(held)
 
 
-def stale_vector(schema: ModelSchema, spec: VectorSpec, record_id: str | None) -> StaleVector:
+def stale_vector(schema: ModelSchema, spec: VectorProperty, record_id: str | None) -> StaleVector:
     """The error for a text that changed without its vector."""
     way = f"vectors[{spec.name!r}]" if spec.inline else spec.name
     return StaleVector(

@@ -24,7 +24,7 @@ from ..port import (
     StoredRecord,
 )
 from ..results import Hit, Hits
-from ..schema import ModelSchema, VectorSpec
+from ..schema import ModelSchema, VectorProperty
 from ..value import Value
 from ..vectors import as_vector
 from .context import Context
@@ -203,7 +203,7 @@ def _query_vector(schema: ModelSchema, query: object, which: str = "") -> Float3
 
 
 def _fitting(
-    schema: ModelSchema, spec: VectorSpec, similarity: Similarity, vector: Float32, which: str
+    schema: ModelSchema, spec: VectorProperty, similarity: Similarity, vector: Float32, which: str
 ) -> Float32:
     """The vector as the field's policies take it; `VectorError`."""
     try:
@@ -214,9 +214,9 @@ def _fitting(
 
 def _candidates(
     schema: ModelSchema, wanted: Search, length: int | None
-) -> list[tuple[VectorSpec, Similarity]]:
+) -> list[tuple[VectorProperty, Similarity]]:
     """Field and similarity pairs of that length, then of ``on``, then of ``similarity``."""
-    fitting: list[tuple[VectorSpec, Similarity]] = [
+    fitting: list[tuple[VectorProperty, Similarity]] = [
         (spec, each)
         for spec in schema.vectors
         for each in spec.similarities
@@ -264,9 +264,9 @@ def _on(schema: ModelSchema, on: object) -> str:
 def _only(
     schema: ModelSchema,
     wanted: Search,
-    fitting: Sequence[tuple[VectorSpec, Similarity]],
+    fitting: Sequence[tuple[VectorProperty, Similarity]],
     length: int | None,
-) -> tuple[VectorSpec, Similarity]:
+) -> tuple[VectorProperty, Similarity]:
     if len(fitting) == 1:
         return fitting[0]
     shown = ", ".join(f"{spec.name} ({similarity}, {spec.dims})" for spec, similarity in fitting)
@@ -278,7 +278,7 @@ def _only(
     )
 
 
-def _vector_of(schema: ModelSchema, record: Instance, spec: VectorSpec) -> Operation[Float32]:
+def _vector_of(schema: ModelSchema, record: Instance, spec: VectorProperty) -> Operation[Float32]:
     """The vector of a record to search from: the instance's, or else the stored one."""
     if type(record) is not schema.model:
         raise QueryError(

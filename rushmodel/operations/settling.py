@@ -9,7 +9,7 @@ from ..errors import LoadError, VectorsNotLoaded
 from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, set_state, state_of
 from ..port import Written
-from ..schema import ModelSchema, VectorSpec
+from ..schema import ModelSchema, VectorProperty
 from ..ties import Ties, changed_ties, ties_of
 from .drafts import Draft
 
@@ -86,7 +86,7 @@ def _take_back(record: Instance, schema: ModelSchema, state: State, written: Wri
     state.missing |= unread
 
 
-def _forget(record: Instance, state: State, spec: VectorSpec) -> None:
+def _forget(record: Instance, state: State, spec: VectorProperty) -> None:
     """The vector of a field was dropped in the store."""
     state.held.pop(spec.name, None)
     if spec.inline:
