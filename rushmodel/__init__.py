@@ -11,6 +11,7 @@ from .building import VectorsWithoutKey
 from .catalog import Schema
 from .database import AsyncDatabase, Database, connect
 from .edges import Edge
+from .embedding import Embedder, embedder
 from .errors import (
     AccessDenied,
     AmbiguousSearch,
@@ -19,6 +20,7 @@ from .errors import (
     CommitUnknown,
     ConfigurationError,
     ConflictError,
+    EmbedderError,
     ForeignFile,
     KeyChanged,
     LoadError,
@@ -66,7 +68,7 @@ from .relations import Relation, relation
 from .results import BulkReport, ExportReport, Failed, FailedRow, Hit, Hits, ImportReport
 from .rows import Row
 from .transactions import Transaction
-from .vectorfields import VectorField
+from .vectorfields import VectorField, VectorSpec
 from .vectors import VectorLike
 
 __version__ = "0.1.0"
@@ -88,6 +90,8 @@ __all__ = [
     "Coverage",
     "Database",
     "Edge",
+    "Embedder",
+    "EmbedderError",
     "ExportReport",
     "Expression",
     "Failed",
@@ -158,6 +162,7 @@ __all__ = [
     "VectorError",
     "VectorField",
     "VectorLike",
+    "VectorSpec",
     "VectorsNotLoaded",
     "VectorsWithoutKey",
     "avg",
@@ -165,6 +170,7 @@ __all__ = [
     "collect",
     "connect",
     "count",
+    "embedder",
     "field",
     "max",
     "min",

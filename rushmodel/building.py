@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from . import codecs
 from .annotations import is_open, mentions_relation, mentions_vector, property_codec, show
@@ -21,13 +20,11 @@ from .fields import PropertyOptions
 from .names import LABEL, RESERVED, property_name_error
 from .port import Signature
 from .schema import ModelSchema, Property, VectorProperty
-from .vectorfields import VectorKind, VectorOptions, options_of, vector_kind
+from .vectorbuilding import check_vector, field_error, vector_property, with_former, with_text
+from .vectorfields import options_of, vector_kind
 
 VECTORS = "vectors"
 """The field that models with ``Annotated[str, VectorField(...)]`` get for their vectors."""
-
-LARGEST_DIMS = 4096
-SIMILARITIES = ("cosine", "euclidean")
 
 
 class VectorsWithoutKey(UserWarning):
@@ -66,22 +63,23 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
         of_property, of_vector = options_of(info)
         kind = vector_kind(info.annotation)
         if of_vector is not None:
-            kind = _check_vector(cls, name, kind, of_vector, info)
-            vectors.append(_vector(name, kind, of_vector, label))
+            kind = check_vector(cls, name, kind, of_vector, info)
+            vectors.append(vector_property(name, kind, of_vector, label))
             if not kind.text:
                 columns[name] = VectorColumn(cls, name)
                 continue
         elif mentions_relation(info.annotation):
             way = f'{name}: {show(info.annotation)} = relation("TYPE")'
-            raise _error(cls, name, f"a relation says its type, on a class that is a model: {way}")
+            raise field_error(cls, name, f"a relation says its type, on a class that is a model: {way}")
         elif mentions_vector(info.annotation):
-            raise _error(cls, name, f"a {show(info.annotation)} needs a VectorField(dims=...)")
+            raise field_error(cls, name, f"a {show(info.annotation)} needs a VectorField(dims=...)")
         if label is None and is_open(info.annotation):
             continue  # a generic base: its subclasses say what it holds
         made = _property(cls, name, info, of_property or PropertyOptions())
         properties.append(made)
         columns[name] = Column(cls, name, made.property, made.codec)
-    vectors = [_with_text(cls, spec, fields, properties) for spec in vectors]
+    vectors = [with_text(cls, spec, properties) for spec in vectors]
+    vectors = [with_former(cls, spec, fields[spec.name], properties) for spec in vectors]
     schema = ModelSchema(cls, label, tuple(properties), tuple(vectors), columns)
     _check_apart(schema)
     return schema
@@ -105,33 +103,35 @@ def _property(cls: type[Any], name: str, info: FieldInfo, options: PropertyOptio
     stored = options.name if options.name is not None else name
     problem = property_name_error(stored)
     if problem:
-        raise _error(cls, name, f"it would be stored as {stored!r}, and {problem}. Write field(name='...')")
+        raise field_error(
+            cls, name, f"it would be stored as {stored!r}, and {problem}. Write field(name='...')"
+        )
     if options.naive not in (None, "utc"):
-        raise _error(cls, name, f"naive= is 'utc' or left out, got {options.naive!r}")
+        raise field_error(cls, name, f"naive= is 'utc' or left out, got {options.naive!r}")
     try:
         codec, optional = property_codec(
             info.annotation, options, enum_values=bool(cls.model_config.get("use_enum_values"))
         )
     except ValueError as error:
-        raise _error(cls, name, str(error)) from None
+        raise field_error(cls, name, str(error)) from None
     if options.key:
         if optional:
-            raise _error(cls, name, f"a merge key is never None; write Field[{codec.name}]")
+            raise field_error(cls, name, f"a merge key is never None; write Field[{codec.name}]")
         if not codec.keyable:
-            raise _error(
+            raise field_error(
                 cls, name, f"{codec.name} cannot be a merge key; use str, int, UUID, date or an Enum"
             )
     if options.naive is not None and codec is not codecs.NAIVE_UTC and codec.item is not codecs.NAIVE_UTC:
-        raise _error(cls, name, "naive= is for datetime fields")
+        raise field_error(cls, name, "naive= is for datetime fields")
     if options.as_number and codec is not codecs.DECIMAL_NUMBER and codec.item is not codecs.DECIMAL_NUMBER:
-        raise _error(cls, name, "as_number= is for Decimal fields")
+        raise field_error(cls, name, "as_number= is for Decimal fields")
     if options.index and not codec.filters:
-        raise _error(cls, name, "a JSON field takes no conditions, so an index would never be used")
+        raise field_error(cls, name, "a JSON field takes no conditions, so an index would never be used")
     if not info.is_required() and info.default_factory is None and (info.default is not None or not optional):
         try:
             codec.encode(info.default)
         except ValueError as error:
-            raise _error(cls, name, f"the default cannot be stored: {error}") from None
+            raise field_error(cls, name, f"the default cannot be stored: {error}") from None
     default = None if info.is_required() else _default_of(info)
     return Property(name, stored, codec, optional, options.key, options.index, default)
 
@@ -141,104 +141,15 @@ def _default_of(info: FieldInfo) -> Callable[[dict[str, Any]], Any]:
     return lambda values: info.get_default(call_default_factory=True, validated_data=values)
 
 
-# -- vectors ------------------------------------------------------------------
-
-
-def _check_vector(
-    cls: type[Any], name: str, kind: VectorKind | None, options: VectorOptions, info: FieldInfo
-) -> VectorKind:
-    if kind is None:
-        way = "Vector, Vector[list[float]], OptionalVector, list[float], or Annotated[str, VectorField(...)]"
-        raise _error(cls, name, f"a VectorField is for {way}, not for {show(info.annotation)}")
-    if sum(isinstance(each, VectorOptions) for each in info.metadata) > 1:
-        raise _error(cls, name, "one VectorField a field; for two policies give similarity a tuple")
-    if not kind.text:
-        if info.default_factory is not None:
-            raise _error(cls, name, "a vector has no default_factory; its only default is None")
-        if info.default is not PydanticUndefined and info.default is not None:
-            raise _error(cls, name, "the only default of a vector is None, on an OptionalVector")
-        if info.default is None and not kind.optional and options.source == "external":
-            raise _error(cls, name, "default=None is for an OptionalVector")
-    dims: Any = options.dims
-    if type(dims) is not int or not 1 <= dims <= LARGEST_DIMS:
-        raise _error(cls, name, f"dims must be a whole number from 1 to {LARGEST_DIMS}, got {dims!r}")
-    if not options.similarities or any(each not in SIMILARITIES for each in options.similarities):
-        raise _error(
-            cls,
-            name,
-            f"similarity is 'cosine', 'euclidean', or both in a tuple, got {options.similarities!r}",
-        )
-    if len(set(options.similarities)) != len(options.similarities):
-        raise _error(cls, name, f"similarity names one twice: {options.similarities!r}")
-    if options.source not in ("external", "managed"):
-        raise _error(cls, name, f"source is 'external' or 'managed', got {options.source!r}")
-    if options.on_stale not in ("raise", "keep", "drop", "embed"):
-        raise _error(cls, name, f"on_stale is 'raise', 'keep' or 'drop', got {options.on_stale!r}")
-    if options.on_stale == "embed":
-        raise _error(cls, name, "on_stale='embed' needs an embedder, and the field has none; use 'raise'")
-    if options.source == "managed" and options.property is None and not kind.text:
-        raise _error(cls, name, "a managed vector is made from a text: name its field with property='...'")
-    if options.source == "managed" and kind.text:
-        raise _error(
-            cls,
-            name,
-            "declare a managed vector as a field of its own: Vector = VectorField(source='managed', ...)",
-        )
-    if kind.text and (options.property is not None or options.name is not None):
-        raise _error(cls, name, "the annotated text is the indexed property itself; drop property= and name=")
-    if options.property is not None and options.name is not None:
-        raise _error(cls, name, "name= is for a vector that stands for itself; with property= drop it")
-    return kind
-
-
-def _vector(name: str, kind: VectorKind, options: VectorOptions, label: str | None) -> VectorProperty:
-    return VectorProperty(
-        name=name,
-        property=options.property or options.name or name,
-        text=name if kind.text else options.property,
-        dims=options.dims,
-        similarities=options.similarities,
-        source=options.source,
-        on_stale=options.on_stale,
-        optional=kind.optional,
-        as_list=kind.as_list,
-        inline=kind.text,
-        label=label,
-    )
-
-
-def _with_text(
-    cls: type[Any], spec: VectorProperty, fields: dict[str, FieldInfo], properties: list[Property]
-) -> VectorProperty:
-    """The spec with the stored name of its text."""
-    if spec.text is None:
-        problem = property_name_error(spec.property)
-        if problem:
-            raise _error(cls, spec.name, f"it would be stored as {spec.property!r}, and {problem}")
-        return spec
-    found = next((each for each in properties if each.name == spec.text), None)
-    if found is None:
-        known = ", ".join(repr(each.name) for each in properties if each.codec is codecs.TEXT) or "none"
-        raise _error(
-            cls, spec.name, f"property={spec.text!r} is no field of the class; its str fields: {known}"
-        )
-    if found.codec is not codecs.TEXT:
-        raise _error(
-            cls,
-            spec.name,
-            f"property={spec.text!r} must be a str field, and it is {found.codec.name} (rule R2)",
-        )
-    return spec.replaced(property=found.property)
-
-
 def _check_apart(schema: ModelSchema) -> None:
     """Two fields that could not be told apart are refused (promise 5)."""
     stored: dict[str, str] = {}
     own = [(each.name, each.property) for each in schema.properties]
     own += [(each.name, each.property) for each in schema.vectors if each.text is None]
+    own += [(each.name, each.origin) for each in schema.vectors if each.origin is not None]
     for name, name_in_store in own:
         if name_in_store in stored:
-            raise _error(
+            raise field_error(
                 schema.model,
                 name,
                 f"{stored[name_in_store]!r} is stored as {name_in_store!r} too; use name='...'",
@@ -249,7 +160,7 @@ def _check_apart(schema: ModelSchema) -> None:
         for similarity in spec.similarities:
             signature = Signature("", spec.property, spec.source, similarity, spec.dims)
             if signature in policies:
-                raise _error(
+                raise field_error(
                     schema.model,
                     spec.name,
                     f"{policies[signature]!r} has the same policy ({spec.property}, {spec.source}, "
@@ -274,7 +185,3 @@ def reserved_name_error(model: str, name: str) -> ModelError:
         f"stored name: {name}_: Field[...] = field(name={name!r})",
         field=name,
     )
-
-
-def _error(cls: type[Any], name: str, reason: str) -> ModelError:
-    return ModelError(f"{cls.__name__}.{name}: {reason}", model=cls, field=name)

@@ -8,6 +8,7 @@
     ├── PropertyError (ValueError)        a value that cannot be stored as it is
     ├── VectorError (ValueError)          a vector no policy can hold, or no field has
     │   └── StaleVector                   the text changed and its vector did not
+    ├── EmbedderError                     an embedder failed, or its answer makes no sense
     ├── NotLoaded (AttributeError)        the field was left out when the record was read
     │   └── VectorsNotLoaded              the same, for a vector
     ├── NotSaved                          the record has no id yet
@@ -116,6 +117,12 @@ class StaleVector(VectorError):
     """The indexed text changed and its vector did not (promise 3)."""
 
     status = 409
+
+
+class EmbedderError(RushModelError):
+    """An embedder failed, or what it returned are no vectors for the texts."""
+
+    status = 502
 
 
 class NotLoaded(RushModelError, AttributeError):

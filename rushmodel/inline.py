@@ -54,6 +54,11 @@ class InlineVectors(MutableMapping[str, Float32]):
         """The vector that is here; None for one that is not there or was not read."""
         return self._arrays.get(name)
 
+    def settle(self, name: str, array: Float32) -> None:
+        """The store has this vector now."""
+        self._arrays[name] = array
+        self._missing -= {name}
+
     def forget(self, name: str) -> None:
         """The store dropped this vector."""
         self._arrays.pop(name, None)

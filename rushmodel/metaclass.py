@@ -26,7 +26,7 @@ from .relations import RelationOptions
 from .schema import ModelSchema
 from .targets import Declared, check_relations, spec_of
 from .ties import STATE, assign
-from .vectorfields import VectorField
+from .vectorfields import VectorField, give_default
 
 # Pydantic probes a class and its bases with getattr while it builds one: a field of a base must
 # then look as absent as pydantic left it.
@@ -66,6 +66,7 @@ class ModelMeta(construction.ModelMetaclass):
             kwargs["__pydantic_reset_parent_namespace__"] = False
         if not root and "defer_build" not in namespace.get("model_config", {}):
             kwargs.setdefault("defer_build", False)  # only the bases wait; see Instance
+        give_default(namespace)
         relations = take_relations(name, bases, namespace)
         if relations and "__init__" not in namespace:
             _see_to_constructor(bases, namespace)

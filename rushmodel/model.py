@@ -75,10 +75,11 @@ class Model(Instance, abstract=True, defer_build=True):
 
         With a merge key a new instance updates the record of that key, or creates it. Relations that
         were changed are written in the same step, with the records that they lead to: new ones are
-        created (by key: upserted), changed ones saved, others only linked.
+        created (by key: upserted), changed ones saved, others only linked. A text that is new or has
+        changed is embedded first, where its field has an embedder and no vector was given.
 
         Args:
-            on_stale: What becomes of a vector whose text changed: "raise", "keep" or "drop"; None
+            on_stale: What becomes of a vector whose text changed: "raise", "keep", "drop" or "embed"; None
                 leaves it to the field.
             if_unchanged: Refuse if somebody else saved the record since it was read.
             cascade: False writes this record alone; what changed of its relations stays to be saved.
@@ -90,6 +91,7 @@ class Model(Instance, abstract=True, defer_build=True):
             RecordGone: The record, or a related one, has been deleted.
             ConfigurationError: It, or a related one, belongs to another store.
             PolicyDrift, PolicyMissing: The class's policies are not there, and cannot be made by themselves.
+            EmbedderError: The embedder failed; nothing was written.
         """
         return current_database().run(_save(self, on_stale, if_unchanged, cascade))
 
@@ -351,7 +353,8 @@ class Model(Instance, abstract=True, defer_build=True):
         """The records nearest to a vector, best first.
 
         Args:
-            query: A vector, or a record to find others like it (it is left out itself).
+            query: A vector, or a text for the field's embedder, or a record to find others like it (it is
+                left out itself).
             text: Words to search for; no store does that yet.
             on: The vector field, where the vector's length leaves several.
             similarity: "cosine" or "euclidean", where the field has both.
@@ -367,7 +370,8 @@ class Model(Instance, abstract=True, defer_build=True):
             VectorError: A vector that no field could hold.
             AmbiguousSearch: Several policies fit it.
             PolicyMissing: The store has no policy for it, and records of the label.
-            CapabilityError: Text was given, and no field has an embedder.
+            CapabilityError: A text was given, and no field has an embedder.
+            EmbedderError: The embedder failed.
         """
         wanted = searching.Search(
             query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
@@ -399,7 +403,7 @@ class Model(Instance, abstract=True, defer_build=True):
     @classmethod
     def search_many(
         cls,
-        queries: Iterable[VectorLike],
+        queries: Iterable[VectorLike | str],
         *,
         on: On | None = None,
         similarity: Similarity | None = None,
@@ -411,7 +415,7 @@ class Model(Instance, abstract=True, defer_build=True):
         with_: With[Self] = (),
         with_vectors: bool = False,
     ) -> list[Hits[Self]]:
-        """As `search`, for each of several vectors of one length: their hits, in that order.
+        """As `search`, for each of several vectors of one length, or texts: their hits, in that order.
 
         On the embedded store it is one pass over the vectors, and all see the same moment; a server is
         asked once for each.
@@ -424,7 +428,7 @@ class Model(Instance, abstract=True, defer_build=True):
     @classmethod
     async def asearch_many(
         cls,
-        queries: Iterable[VectorLike],
+        queries: Iterable[VectorLike | str],
         *,
         on: On | None = None,
         similarity: Similarity | None = None,

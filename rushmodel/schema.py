@@ -11,6 +11,7 @@ from typing import Any
 
 from . import codecs
 from .codecs import Codec
+from .embedding import Embedder
 from .errors import ModelError
 from .expressions import Column, VectorColumn
 from .port import Float32, Signature, Similarity, Source
@@ -45,7 +46,9 @@ class VectorProperty(Value):
     ``property`` is the indexed property. ``text`` is the attribute that holds the text
     (None where the vector stands for itself: a fingerprint is stored then, rule R4).
     ``inline``: declared as ``Annotated[str, VectorField(...)]``; the vector lives in
-    ``record.vectors[name]``.
+    ``record.vectors[name]``. ``text_property`` is the stored name of the text, which is
+    ``property`` unless an embedder has one of its own. ``origin`` is the property that says what an
+    embedder's vector was made of. ``replaces`` is what the field was before.
     """
 
     name: str
@@ -59,6 +62,10 @@ class VectorProperty(Value):
     as_list: bool
     inline: bool
     label: str | None
+    text_property: str | None = None
+    embedder: Embedder | None = None
+    origin: str | None = None
+    replaces: VectorProperty | None = None
 
     @cached_property
     def signatures(self) -> tuple[Signature, ...]:
@@ -149,6 +156,16 @@ class ModelSchema(Value):
     def external(self) -> tuple[VectorProperty, ...]:
         """The vectors that are given by the program, not made by the store."""
         return tuple(each for each in self.vectors if not each.managed)
+
+    @cached_property
+    def former(self) -> tuple[VectorProperty, ...]:
+        """What fields were before, where ``replaces=`` says that."""
+        return tuple(each.replaces for each in self.vectors if each.replaces is not None)
+
+    @cached_property
+    def embedded(self) -> tuple[VectorProperty, ...]:
+        """The vectors, of before too, that an embedder makes."""
+        return tuple(each for each in (*self.external, *self.former) if each.embedder is not None)
 
     @cached_property
     def signatures(self) -> tuple[Signature, ...]:

@@ -5,22 +5,42 @@ What it is told travels in the metadata of pydantic's FieldInfo.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union, cast, get_args, get_origin, overload
+from typing import Any, Literal, TypeAlias, Union, cast, get_args, get_origin, overload
 
 from pydantic import Field as PydanticField
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
+from .embedding import Embedder, EmbedFunction
 from .fields import OptionalVector, PropertyOptions, Vector
 from .port import Float32, Similarity, Source
 from .value import Value
 from .vectors import as_vector, is_array
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
 OnStale: TypeAlias = Literal["raise", "keep", "drop", "embed"]
 Similarities: TypeAlias = Similarity | tuple[Similarity, ...]
+
+
+class VectorSpec(Value):
+    """What a vector field was before: for ``VectorField(replaces=...)``.
+
+    The vectors of that policy are used until those of the new one are complete, and written until it is
+    pruned. What is not said is as in the field that takes its place.
+
+    Args:
+        dims: The length of its vectors; None: the embedder's.
+        similarity: Which policies it had.
+        factory: The embedder it had.
+        property: The text field, if it was another one.
+        name: The indexed property, where it was not the text's own; see `VectorField`.
+    """
+
+    dims: int | None = None
+    similarity: Similarities | None = None
+    factory: object = None
+    property: str | None = None
+    name: str | None = None
 
 
 class VectorOptions(Value):
@@ -31,7 +51,9 @@ class VectorOptions(Value):
     source: Source
     property: str | None
     name: str | None
-    on_stale: OnStale
+    on_stale: OnStale | None
+    factory: object = None
+    replaces: VectorSpec | None = None
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -103,6 +125,7 @@ def vector_kind(annotation: Any) -> VectorKind | None:
     return None
 
 
+# Type checkers take ``factory`` for a default: an argument of that name may be left out of the constructor.
 # Mypy picks an overload by the names of the arguments alone when it asks whether a field is an
 # argument of the constructor: so the first one, for managed vectors, has no ``similarity``.
 @overload
@@ -124,6 +147,19 @@ def VectorField(
     property: str | None = ...,
     name: str | None = ...,
     on_stale: OnStale = ...,
+    description: str | None = ...,
+) -> Any: ...
+@overload
+def VectorField(
+    *,
+    factory: Embedder | EmbedFunction,
+    dims: int = ...,
+    similarity: Similarities = ...,
+    source: Literal["external"] = ...,
+    property: str | None = ...,
+    name: str | None = ...,
+    on_stale: OnStale = ...,
+    replaces: VectorSpec = ...,
     description: str | None = ...,
 ) -> Any: ...
 @overload
@@ -151,26 +187,34 @@ def VectorField(
 ) -> Any: ...
 def VectorField(
     *,
-    dims: int,
+    dims: int | None = None,
     similarity: Similarities = "cosine",
     source: Source = "external",
     property: str | None = None,
     name: str | None = None,
-    on_stale: OnStale = "raise",
+    factory: object = None,
+    on_stale: OnStale | None = None,
+    replaces: VectorSpec | None = None,
     description: str | None = None,
     **default: Any,
 ) -> Any:
     """A vector, and the index policy (or policies) it belongs to.
 
     Args:
-        dims: How many numbers, 1 to 4096.
+        dims: How many numbers, 1 to 4096; an embedder that knows it may say it instead.
         similarity: "cosine", "euclidean", or both as a tuple: one policy each, one vector.
         source: "external": you give the vector. "managed": the server makes it from the text.
         property: The ``str`` field that the vector stands for; without it the policy is on a
             short fingerprint of the vector, stored under the field's own name (rule R4).
-        name: The name of that fingerprint in the store, if not the attribute's.
+        name: The name of that fingerprint in the store, if not the attribute's. With an embedder and
+            ``property``: an indexed property of the vector's own, for a second embedder whose policy would
+            be that of the first.
+        factory: An `Embedder`, or a function of texts: `save` makes the vector where the text is new or
+            has changed and none was given, and `search` takes words.
         on_stale: When the text changes and its vector does not, a save is refused ("raise"), leaves
-            the vector ("keep"), or removes it ("drop").
+            the vector ("keep"), removes it ("drop"), or makes a new one ("embed"). Default: "embed" with
+            an embedder, else "raise".
+        replaces: What the field was before; `Database.migrate` moves from that to this.
         default: None, for an `OptionalVector`.
         description: For JSON schema.
     """
@@ -181,8 +225,12 @@ def VectorField(
     similarities = similarity if isinstance(similarity, tuple) else (similarity,)
     if source == "managed":
         default["default"] = None
+    if dims is None:
+        dims = getattr(factory, "dims", None)
     info: FieldInfo = PydanticField(description=description, **default)
-    info.metadata.append(VectorOptions(dims, similarities, source, property, name, on_stale))
+    info.metadata.append(
+        VectorOptions(cast("int", dims), similarities, source, property, name, on_stale, factory, replaces)
+    )
     return info
 
 
@@ -192,6 +240,19 @@ def _dump_vector(value: Any, info: core_schema.SerializationInfo) -> Any:
 
 def _refuse_managed(value: Any) -> Any:
     raise PydanticCustomError("vector", "the store makes this vector itself; it cannot be given")
+
+
+def give_default(namespace: dict[str, Any]) -> None:
+    """Let the vectors of a class body that have an embedder be left out of the constructor.
+
+    Not those in ``Annotated[str, VectorField(...)]``: there the field is the text.
+    """
+    for name, value in namespace.items():
+        for each in getattr(value, "metadata", ()) if type(value) is FieldInfo else ():
+            if isinstance(each, VectorOptions) and each.factory is not None:
+                made: Any = PydanticField(default=None, description=value.description)
+                made.metadata.extend(value.metadata)
+                namespace[name] = made
 
 
 def options_of(info: FieldInfo) -> tuple[PropertyOptions | None, VectorOptions | None]:

@@ -62,7 +62,7 @@ def search(model: type[M], wanted: searching.Search, with_: With[Any]) -> Operat
 
 
 def search_many(
-    model: type[M], queries: Iterable[VectorLike], wanted: searching.Search, with_: With[Any]
+    model: type[M], queries: Iterable[VectorLike | str], wanted: searching.Search, with_: With[Any]
 ) -> Operation[list[Hits[M]]]:
     context, schema = current_database().context, schema_of(model)
     found = searching.search_many(context, schema, queries, wanted)

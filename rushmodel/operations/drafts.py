@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, NoReturn, cast, get_args
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn, TypeAlias, cast, get_args
 
+from ..embedding import GIVEN, origin_of
 from ..errors import (
     CapabilityError,
     KeyChanged,
@@ -30,12 +32,14 @@ class SaveOptions(Value):
     on_stale: OnStale | None = None
     if_unchanged: bool = False
 
-    def check(self) -> None:
-        """Refuse what is no option, and what this program cannot do."""
+    def check(self, schema: ModelSchema) -> None:
+        """Refuse what is no option, and what the class cannot do."""
         if self.on_stale is not None and self.on_stale not in get_args(OnStale):
-            raise ValueError(f"on_stale is 'raise', 'keep' or 'drop', got {self.on_stale!r}")
-        if self.on_stale == "embed":
-            raise CapabilityError("on_stale='embed' needs an embedder, and no field has one")
+            raise ValueError(f"on_stale is 'raise', 'keep', 'drop' or 'embed', got {self.on_stale!r}")
+        if self.on_stale == "embed" and not schema.embedded:
+            raise CapabilityError(
+                f"on_stale='embed' needs an embedder, and no field of {schema.name} has one"
+            )
 
     def check_store(self) -> Operation[None]:
         """Refuse what the store cannot do."""
@@ -47,6 +51,28 @@ class SaveOptions(Value):
                 )
 
 
+class Embedded(NamedTuple):
+    """A vector that an embedder made, and what is stored about its origin."""
+
+    array: Float32
+    origin: str
+
+
+class Wanted(NamedTuple):
+    """A text that may have to be embedded.
+
+    ``unless``: of a new record with a merge key, whose stored record may have that text already.
+    """
+
+    spec: VectorProperty
+    text: str
+    unless: bool
+
+
+Made: TypeAlias = Mapping[str, Embedded]
+"""What embedders made for one record, by the properties that hold the origins."""
+
+
 class Draft(NamedTuple):
     """One record's write, and the values that are saved once it is done."""
 
@@ -56,10 +82,26 @@ class Draft(NamedTuple):
     held: dict[str, Any]
     left_out: tuple[VectorProperty, ...] = ()
     """Fields whose vector is not written, since a clone's text is another."""
+    made: tuple[VectorProperty, ...] = ()
+    """Fields whose vector was made by their embedder."""
 
 
-def draft(record: Instance, options: SaveOptions) -> Draft | None:
+def texts_to_embed(record: Instance, options: SaveOptions) -> list[Wanted]:
+    """The texts of a record that are new or have changed, and for which no vector was given.
+
+    Of a record that cannot be saved none: `draft` says why.
+    """
+    schema, state = schema_of_instance(record), state_of(record)
+    if state.deleted:
+        return []
+    drafting = _Drafting(record, schema, state, options)
+    return [wanted for spec in schema.embedded if (wanted := drafting.wanted(spec)) is not None]
+
+
+def draft(record: Instance, options: SaveOptions, made: Made = MappingProxyType({})) -> Draft | None:
     """What has to be written for a record; None where nothing has changed.
+
+    ``made`` are the vectors of the texts that `texts_to_embed` told.
 
     Raises:
         PropertyError, VectorError: A value that cannot be stored; names the field.
@@ -78,19 +120,29 @@ def draft(record: Instance, options: SaveOptions) -> Draft | None:
         raise NotSaved(
             f"if_unchanged=True is for a {schema.name} that was read or saved before; this one is new"
         )
-    drafting = _Drafting(record, schema, state, options)
+    drafting = _Drafting(record, schema, state, options, made)
     drafting.check_inline()
     drafting.read_properties()
     for spec in schema.external:
         drafting.read_vector(spec)
+    for spec in schema.former:
+        drafting.read_former(spec)
     return drafting.finish()
 
 
 class _Drafting:
     """The steps of `draft`, over one record."""
 
-    def __init__(self, record: Instance, schema: ModelSchema, state: State, options: SaveOptions) -> None:
+    def __init__(
+        self,
+        record: Instance,
+        schema: ModelSchema,
+        state: State,
+        options: SaveOptions,
+        made: Made = MappingProxyType({}),
+    ) -> None:
         self.record, self.schema, self.state, self.options = record, schema, state, options
+        self.embedded = made
         self.values = vars(record)
         self.before = state.saved
         self.encoded: dict[str, StoredValue] = {}
@@ -102,6 +154,7 @@ class _Drafting:
         self.held: dict[str, Any] = {}
         self.kept: list[VectorWrite] = []
         self.left_out: list[VectorProperty] = []
+        self.made: list[VectorProperty] = []
 
     def check_inline(self) -> None:
         """``model_copy(update={"vectors": ...})`` checks nothing, so it is done here."""
@@ -136,7 +189,29 @@ class _Drafting:
             except ValueError as error:
                 self._refuse(each, str(error))
 
+    def wanted(self, spec: VectorProperty) -> Wanted | None:
+        """The text of a vector that its embedder has to make; None where none has to be made."""
+        assert spec.text is not None
+        assert spec.text_property is not None
+        text, is_former = self.values.get(spec.text), spec in self.schema.former
+        if not isinstance(text, str) or (not is_former and self._gives(spec)):
+            return None
+        before, origin = self.before, self.state.origin
+        if before is None:
+            if is_former or origin is None or spec.name not in self.state.held:
+                return Wanted(spec, text, unless=bool(self.schema.keys))
+            before = origin  # a clone's vector belongs to that text
+        if before.get(spec.text_property) == text:
+            return None
+        embeds = is_former or (self.options.on_stale or spec.on_stale) == "embed"
+        return Wanted(spec, text, unless=False) if embeds else None
+
     def read_vector(self, spec: VectorProperty) -> None:
+        embedded = None if spec.origin is None else self.embedded.get(spec.origin)
+        if embedded is not None:
+            self.held[spec.name] = self._take(spec, embedded)
+            self.made.append(spec)
+            return
         value = self._given(spec)
         known: Float32 | None = self.state.held.get(spec.name)
         if value is MISSING:
@@ -154,11 +229,21 @@ class _Drafting:
         self.held[spec.name] = array
         if spec.text is None and fresh:
             self.encoded[spec.property] = fingerprint(array)
+        if spec.origin is not None and fresh:
+            self._note_origin(spec, assigned=assigned)
         if fresh:
             self.vectors += [VectorWrite(signature, array) for signature in spec.signatures]
         else:
             self.kept += [VectorWrite(signature, array) for signature in spec.signatures]
             self._guard(spec, known)
+
+    def read_former(self, spec: VectorProperty) -> None:
+        """The vector of what a field was before, which others may search by still."""
+        embedded = None if spec.origin is None else self.embedded.get(spec.origin)
+        if embedded is not None:
+            self._take(spec, embedded)
+        else:
+            self._guard(spec, None)
 
     def finish(self) -> Draft | None:
         state, before = self.state, self.before
@@ -192,7 +277,7 @@ class _Drafting:
             merge_by=self.schema.key_properties,
             held=tuple(self.kept),
         )
-        return Draft(self.record, write, saved, self.held)
+        return Draft(self.record, write, saved, self.held, made=tuple(self.made))
 
     def _new(self) -> Draft:
         if not self.encoded:
@@ -216,7 +301,8 @@ class _Drafting:
             guards=tuple(self.guards) if key else (),
             texts=self.schema.text_properties,
         )
-        return Draft(self.record, write, dict(self.encoded), self.held, tuple(self.left_out))
+        saved = dict(self.encoded)
+        return Draft(self.record, write, saved, self.held, tuple(self.left_out), tuple(self.made))
 
     def _given(self, spec: VectorProperty) -> Any:
         """The vector on the instance; None where it is taken away, MISSING where none is given."""
@@ -227,9 +313,43 @@ class _Drafting:
                 return array
             return MISSING if spec.name in vectors.unread or self.before is None else None
         value = self.values.get(spec.name, MISSING)
+        if value is None and spec.embedder is not None and not spec.optional:
+            return MISSING  # not made yet
         if value is None and self.before is None and spec.name not in self.record.__pydantic_fields_set__:
             return MISSING
         return value
+
+    def _gives(self, spec: VectorProperty) -> bool:
+        """Whether the program says what the vector is, or that there is none."""
+        value = self._given(spec)
+        if value is MISSING:
+            return False
+        if value is None:
+            return self.before is None or spec.name in self.state.fresh
+        known = self.state.held.get(spec.name)
+        try:
+            return self._assigned(spec, spec.convert(value), known)
+        except ValueError:
+            return True  # which is refused in its turn
+
+    def _take(self, spec: VectorProperty, embedded: Embedded) -> Float32:
+        """Write a vector that was made, and where it comes from."""
+        assert spec.origin is not None
+        array = self._converted(spec, embedded.array)
+        self.encoded[spec.origin] = embedded.origin
+        self.vectors += [VectorWrite(signature, array) for signature in spec.signatures]
+        return array
+
+    def _note_origin(self, spec: VectorProperty, *, assigned: bool) -> None:
+        """Say that the vector was given by hand for this text; a clone's is of where it was."""
+        assert spec.origin is not None
+        assert spec.text_property is not None
+        of_clone = None if assigned or self.state.origin is None else self.state.origin.get(spec.origin)
+        text = self.encoded.get(spec.text_property)
+        if of_clone is not None:
+            self.encoded[spec.origin] = of_clone
+        elif isinstance(text, str):
+            self.encoded[spec.origin] = origin_of(text, GIVEN)
 
     def _converted(self, spec: VectorProperty, value: Any) -> Float32:
         try:
@@ -249,9 +369,9 @@ class _Drafting:
         """Whether a clone's text changed under its vector, which then is left out (promise 3)."""
         origin = self.state.origin
         action = self.options.on_stale or spec.on_stale
-        if origin is None or spec.text is None or action == "keep":
+        if origin is None or spec.text_property is None or action == "keep":
             return False
-        if origin.get(spec.property) == self.encoded.get(spec.property):
+        if origin.get(spec.text_property) == self.encoded.get(spec.text_property):
             return False
         if action == "raise":
             raise stale_vector(self.schema, spec, None)
@@ -264,9 +384,10 @@ class _Drafting:
             )
         if self.before is None and not self.schema.keys:
             return  # a new record of its own: there is nothing to take away
-        if spec.text is None:
-            self.unset.append(spec.property)
-            self.taken.append(spec.property)
+        marks = spec.property if spec.text is None else spec.origin
+        if marks is not None:
+            self.unset.append(marks)
+            self.taken.append(marks)
         assigned = self.state.fresh & {spec.name, "vectors" if spec.inline else spec.name}
         if known is not None or self.before is None or assigned:
             self.vectors += [VectorWrite(signature, None) for signature in spec.signatures]
@@ -276,12 +397,12 @@ class _Drafting:
 
     def _guard(self, spec: VectorProperty, known: Any) -> None:
         """See to a vector that is not written although its text may change (promise 3)."""
-        if spec.text is None:
+        if spec.text_property is None:
             return
-        text = self.encoded.get(spec.property)
+        text = self.encoded.get(spec.text_property)
         action = self.options.on_stale or spec.on_stale
-        seen = self.before is not None and spec.property not in self.unseen
-        if action == "keep" or (seen and (self.before or {}).get(spec.property) == text):
+        seen = self.before is not None and spec.text_property not in self.unseen
+        if action == "keep" or (seen and (self.before or {}).get(spec.text_property) == text):
             return
         if self.before is None and text is None and spec.text not in self.record.__pydantic_fields_set__:
             return  # a text that was not given stays as it is
@@ -295,10 +416,10 @@ class _Drafting:
 
 def guard(spec: VectorProperty, text: object, action: OnStale) -> VectorGuard:
     """What the store does about the vectors of a field, should their stored text not be ``text``."""
+    assert spec.text_property is not None
     assert text is None or isinstance(text, str)
-    return VectorGuard(
-        spec.name, spec.property, text, spec.signatures, "drop" if action == "drop" else "raise"
-    )
+    drops = action == "drop" or (action == "embed" and text is None)  # of no text there is no vector
+    return VectorGuard(spec.name, spec.text_property, text, spec.signatures, "drop" if drops else "raise")
 
 
 def guards_of(
@@ -308,8 +429,8 @@ def guards_of(
     made: list[VectorGuard] = []
     for spec in schema.external:
         action = on_stale or spec.on_stale
-        if spec.text is not None and spec.property in texts and action != "keep":
-            made.append(guard(spec, texts[spec.property], action))
+        if spec.text_property is not None and spec.text_property in texts and action != "keep":
+            made.append(guard(spec, texts[spec.text_property], action))
     return tuple(made)
 
 

@@ -230,7 +230,7 @@ def update(
         PropertyError: A value that cannot be stored; pydantic's ValidationError: one the field refuses.
         StaleVector: An indexed text would change under its vector.
     """
-    SaveOptions(on_stale).check()
+    SaveOptions(on_stale).check(schema)
     data: dict[str, StoredValue] = {}
     remove: list[str] = []
     if not values:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ..errors import (
     BulkError,
+    EmbedderError,
     KeyChanged,
     ModelError,
     NotSaved,
@@ -21,10 +22,11 @@ from ..port import RecordWrite, SaveRecords
 from ..results import BulkReport, Failed
 from ..schema import ModelSchema
 from .context import Context
-from .drafts import Draft, SaveOptions, draft, guards_of, held_vectors, stale_vector
+from .drafts import Draft, Made, SaveOptions, draft, guards_of, held_vectors, stale_vector
+from .embedding import NOTHING, Vectors, embed_texts
 from .planning import prepare
 from .settling import forget_dropped, settle, take_version
-from .trees import Tree, is_tree, save_tree
+from .trees import Tree, is_tree, reachable, save_tree
 
 M = TypeVar("M", bound=Instance)
 
@@ -41,12 +43,15 @@ def save(
     """
     schema = schema_of_instance(record)
     label = schema.concrete_label()
-    options.check()
+    options.check(schema)
     context.check_place(record)
     if cascade and is_tree(record):
         yield from save_tree(context, record, options)
         return record
-    made = draft(record, options)
+    embedded: Vectors = {}
+    if schema.embedded:
+        embedded = yield from embed_texts((record,), options)
+    made = draft(record, options, embedded.get(id(record), NOTHING))
     if made is None:
         return record
     yield from options.check_store()
@@ -55,10 +60,29 @@ def save(
     try:
         (written,) = yield from ask(SaveRecords(label, (made.write,)))
     except StaleVector as error:
-        raise _named(schema, error) from error
+        again = yield from _embedded_after_all(schema, record, options, error)
+        made = draft(record, options, again)
+        assert made is not None
+        (written,) = yield from ask(SaveRecords(label, (made.write,)))
     with context.remembering(record):
         settle(made, written, context.place)
     return record
+
+
+def _embedded_after_all(
+    schema: ModelSchema, record: Instance, options: SaveOptions, error: StaleVector
+) -> Operation[Made]:
+    """The vectors of a record whose stored text was the same when it was looked at, and then was another.
+
+    Raises:
+        StaleVector: None of them has an embedder that may make it.
+    """
+    again: Vectors = {}
+    if schema.embedded:
+        again = yield from embed_texts((record,), options, are_changed=True)
+    if id(record) not in again:
+        raise _named(schema, error) from error
+    return again[id(record)]
 
 
 def rename_key(context: Context, record: M, key: dict[str, Any]) -> Operation[M]:
@@ -132,11 +156,15 @@ def save_batch(
     label = schema.concrete_label()
     if schema.relations and any(isinstance(item, Instance) and is_tree(item) for _, item in batch):
         return (yield from _save_trees(context, schema, batch, report, skip=skip))
-    drafts, failed, repeated, unchanged = _drafts(context, schema, batch)
+    embedded: Vectors = {}
+    if schema.embedded:
+        embedded = yield from _embed_batch(schema, [item for _, item in batch], report)
+    drafts, failed, repeated, unchanged = _drafts(context, schema, batch, embedded)
     if failed and not skip:
         raise _bulk_error(schema, report, failed)
     if drafts and schema.model not in context.prepared:
         yield from prepare(context, schema)
+    again: set[int] = set()
     while drafts:
         try:
             written = yield from ask(SaveRecords(label, [made.write for _, made in drafts]))
@@ -146,6 +174,13 @@ def save_batch(
                 error.__dict__["report"] = report  # what was saved before the store gave up
                 raise
             position, made = drafts.pop(at)
+            if isinstance(error, StaleVector) and schema.embedded and id(made.record) not in again:
+                again.add(id(made.record))
+                vectors = yield from embed_texts((made.record,), DEFAULTS, are_changed=True)
+                anew = draft(made.record, DEFAULTS, vectors.get(id(made.record), NOTHING))
+                assert anew is not None
+                drafts.insert(at, (position, anew))
+                continue
             reason = _named(schema, error) if isinstance(error, StaleVector) else error
             failed.append(Failed(position, made.record, reason))
             if not skip:
@@ -156,6 +191,15 @@ def save_batch(
                     settle(made, each, context.place)
             break
     return _reported(report, len(drafts) + unchanged, failed, repeated)
+
+
+def _embed_batch(schema: ModelSchema, items: Sequence[object], report: BulkReport) -> Operation[Vectors]:
+    try:
+        records = [item for item in items if isinstance(item, Instance)]
+        return (yield from embed_texts(records, DEFAULTS))
+    except EmbedderError as error:
+        error.__dict__["report"] = report  # what was saved before the embedder failed
+        raise
 
 
 def _save_trees(
@@ -182,8 +226,13 @@ def _save_trees(
         else:
             failed.append(Failed(position, item, _other_model(schema, item)))
         seen.add(id(item))
+    embedded: Vectors = {}
+    if any(schema_of_instance(each).embedded for _, root in roots for each in reachable(root)):
+        embedded = yield from _embed_batch(
+            schema, [each for _, root in roots for each in reachable(root)], report
+        )
     while True:
-        tree = Tree(context)
+        tree = Tree(context, embedded)
         added: list[tuple[int, Instance]] = []
         for position, item in roots:
             try:
@@ -223,7 +272,7 @@ def _other_model(schema: ModelSchema, item: object) -> ModelError:
 
 
 def _drafts(
-    context: Context, schema: ModelSchema, batch: Sequence[tuple[int, object]]
+    context: Context, schema: ModelSchema, batch: Sequence[tuple[int, object]], embedded: Vectors
 ) -> tuple[list[tuple[int, Draft]], list[Failed], list[tuple[int, object]], int]:
     """The drafts of a batch, what was refused, instances that come again, and how many are as stored."""
     drafts: list[tuple[int, Draft]] = []
@@ -241,7 +290,7 @@ def _drafts(
                 raise _other_model(schema, item)
             assert isinstance(item, Instance)
             context.check_place(item)
-            made = draft(item, DEFAULTS)
+            made = draft(item, DEFAULTS, embedded.get(id(item), NOTHING))
         except RushModelError as error:
             failed.append(Failed(position, item, error))
         else:

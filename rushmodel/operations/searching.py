@@ -28,6 +28,7 @@ from ..schema import ModelSchema, VectorProperty
 from ..value import Value
 from ..vectors import as_vector
 from .context import Context
+from .embedding import embed
 from .reading import signatures_to_read
 
 M = TypeVar("M", bound=Instance)
@@ -51,6 +52,8 @@ class Search(Value):
 def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[Hits[Any]]:
     """The records nearest to a vector.
 
+    Of a text the vector is that of the field's embedder.
+
     Raises:
         VectorError: A vector that no field could hold.
         AmbiguousSearch: Several policies have that length, and ``on`` and ``similarity`` leave more than one.
@@ -65,6 +68,10 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
         without = state_of(wanted.query).record_id
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
         vector = yield from _vector_of(schema, wanted.query, spec)
+    elif isinstance(wanted.query, str):
+        spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
+        (vector,) = yield from embed(spec, [wanted.query], "query")
+        vector = _fitting(schema, spec, similarity, vector, "")
     else:
         vector = _query_vector(schema, wanted.query)
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, len(vector)), len(vector))
@@ -88,28 +95,17 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
 def search_many(
     context: Context, schema: ModelSchema, queries: Iterable[object], wanted: Search
 ) -> Operation[list[Hits[Any]]]:
-    """The records nearest to each of several vectors, which are meant for one field; as `search`."""
+    """The records nearest to each of several vectors, or texts, meant for one field; as `search`."""
     schema.concrete_label()
-    vectors = [_query_vector(schema, query, f"query {place}: ") for place, query in enumerate(queries)]
-    _check(schema, wanted)
-    if not vectors:
+    several = list(queries)
+    wanted = wanted.replaced(query=next((each for each in several if isinstance(each, str)), None))
+    if wanted.query is not None:
+        spec, similarity, together = yield from _texts_together(schema, several, wanted)
+    elif several:
+        spec, similarity, together = _vectors_together(schema, several, wanted)
+    else:
+        _check(schema, wanted, any_query=True)
         return []
-    length = len(vectors[0])
-    for place, vector in enumerate(vectors):
-        if len(vector) != length:
-            raise VectorError(
-                f"{schema.name}.search(): queries of one search_many() have one length, got "
-                f"{length} numbers at 0 and {len(vector)} at {place}",
-                expected=length,
-                given=len(vector),
-            )
-    spec, similarity = _only(schema, wanted, _candidates(schema, wanted, length), length)
-    together = np.array(
-        [
-            _fitting(schema, spec, similarity, vector, f"query {place}: ")
-            for place, vector in enumerate(vectors)
-        ]
-    )
     query = yield from _records(schema, wanted)
     found = yield from ask(
         SearchMany(
@@ -123,6 +119,51 @@ def search_many(
         )
     )
     return [_hits(context, schema, wanted, each) for each in found]
+
+
+def _vectors_together(
+    schema: ModelSchema, queries: Sequence[object], wanted: Search
+) -> tuple[VectorProperty, Similarity, Float32]:
+    vectors = [_query_vector(schema, query, f"query {place}: ") for place, query in enumerate(queries)]
+    _check(schema, wanted, any_query=True)
+    length = len(vectors[0])
+    for place, vector in enumerate(vectors):
+        if len(vector) != length:
+            raise VectorError(
+                f"{schema.name}.search(): queries of one search_many() have one length, got "
+                f"{length} numbers at 0 and {len(vector)} at {place}",
+                expected=length,
+                given=len(vector),
+            )
+    spec, similarity = _only(schema, wanted, _candidates(schema, wanted, length), length)
+    return spec, similarity, _fitting_together(schema, spec, similarity, vectors)
+
+
+def _texts_together(
+    schema: ModelSchema, queries: Sequence[object], wanted: Search
+) -> Operation[tuple[VectorProperty, Similarity, Float32]]:
+    for place, query in enumerate(queries):
+        if not isinstance(query, str):
+            raise QueryError(
+                f"{schema.name}.search(): queries of one search_many() are all texts, or all vectors; "
+                f"query {place} is {type(query).__name__}"
+            )
+    _check(schema, wanted)
+    spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
+    vectors = yield from embed(spec, cast("Sequence[str]", queries), "query")
+    return spec, similarity, _fitting_together(schema, spec, similarity, vectors)
+
+
+def _fitting_together(
+    schema: ModelSchema, spec: VectorProperty, similarity: Similarity, vectors: Iterable[Float32]
+) -> Float32:
+    """The vectors as the field's policies take them, float32 of shape ``(n, dims)``."""
+    return np.array(
+        [
+            _fitting(schema, spec, similarity, vector, f"query {place}: ")
+            for place, vector in enumerate(vectors)
+        ]
+    )
 
 
 def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
@@ -168,13 +209,14 @@ def _hits(context: Context, schema: ModelSchema, wanted: Search, found: Sequence
     return Hits([Hit(loader.load(each), each.score if each.score is not None else 0.0) for each in found])
 
 
-def _check(schema: ModelSchema, wanted: Search) -> None:
-    if wanted.text is not None or isinstance(wanted.query, str):
+def _check(schema: ModelSchema, wanted: Search, *, any_query: bool = False) -> None:
+    by_text = isinstance(wanted.query, str)
+    if wanted.text is not None or (by_text and not any(each.embedder for each in schema.vectors)):
         raise CapabilityError(
             f"{schema.name}.search(): no vector field has an embedder, and this store does not search words; "
             "embed the text yourself and pass the vector"
         )
-    if wanted.query is None:
+    if wanted.query is None and not any_query:
         raise QueryError(f"{schema.name}.search() needs a vector")
     if not schema.vectors:
         raise QueryError(f"{schema.name} has no vector field to search")
@@ -220,7 +262,7 @@ def _candidates(
         (spec, each)
         for spec in schema.vectors
         for each in spec.similarities
-        if length is None or spec.dims == length
+        if (length is None or spec.dims == length) and (spec.embedder or not isinstance(wanted.query, str))
     ]
     if not fitting:
         lengths = ", ".join(f"{spec.name}: {spec.dims}" for spec in schema.vectors)

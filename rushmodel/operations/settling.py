@@ -33,6 +33,8 @@ def settle(done: Draft, written: Written, place: str) -> None:
         # A server does not tell whether an upsert has found the record; the version does.
         _settle_ties(state, schema, created=written.created and (not done.write.key or written.version == 1))
     state.origin = None
+    for spec in done.made:
+        _give(record, state, spec)
     for spec in done.left_out:
         _forget(record, state, spec)
     forget_dropped(record, written)
@@ -84,6 +86,16 @@ def _take_back(record: Instance, schema: ModelSchema, state: State, written: Wri
     for name in unread:
         vars(record).pop(name, None)
     state.missing |= unread
+
+
+def _give(record: Instance, state: State, spec: VectorProperty) -> None:
+    """The instance has the vector that its embedder made."""
+    array = state.held[spec.name]
+    if spec.inline:
+        vars(record)["vectors"].settle(spec.name, array)
+    else:
+        vars(record)[spec.name] = array.tolist() if spec.as_list else array
+        state.missing -= {spec.name}
 
 
 def _forget(record: Instance, state: State, spec: VectorProperty) -> None:

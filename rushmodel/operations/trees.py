@@ -15,6 +15,7 @@ from ..relationcolumns import RelationSpec
 from ..ties import Ties, changed_ties
 from .context import Context
 from .drafts import Draft, SaveOptions, draft, stale_vector
+from .embedding import NOTHING, Vectors, embed_texts
 from .naming import about
 from .planning import prepare
 from .settling import settle
@@ -24,6 +25,18 @@ def is_tree(record: Instance) -> bool:
     """Whether a record has changed relations."""
     ties = state_of(record).ties
     return ties is not None and any(each.changed for each in ties.values())
+
+
+def reachable(root: Instance) -> list[Instance]:
+    """A record, and all that its changed relations lead to, each once."""
+    found: dict[int, Instance] = {}
+    pending = [root]
+    for record in pending:  # which grows
+        if id(record) not in found:
+            found[id(record)] = record
+            for _, ties in changed_ties(state_of(record)):
+                pending += [tie.record for tie in ties.attached.values()]
+    return list(found.values())
 
 
 class _Node:
@@ -64,8 +77,9 @@ class _Node:
 class Tree:
     """Records, and all that their changed relations lead to: what is to be saved in one step."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, embedded: Vectors) -> None:
         self._context = context
+        self._embedded = embedded
         self._nodes: dict[int, _Node] = {}
         self._inverses: dict[RelationSpec, list[RelationSpec]] = {}
 
@@ -76,17 +90,13 @@ class Tree:
             RushModelError: A record among them cannot be saved, as if it were saved alone.
         """
         found: dict[int, _Node] = {}
-        pending = [root]
-        for record in pending:  # which grows
-            if id(record) in found:
-                continue
+        for record in reachable(root):
             node = self._nodes.get(id(record))
             if node is None:
                 each = options if record is root else SaveOptions(options.on_stale)
                 node = self._node(record, each)
             found[id(record)] = node
             for _, ties in node.changes():
-                pending += [tie.record for tie in ties.attached.values()]
                 for gone in ties.detached.values():
                     self._context.check_place(gone)
         for at, node in found.items():
@@ -123,7 +133,7 @@ class Tree:
     def _node(self, record: Instance, options: SaveOptions) -> _Node:
         try:
             self._context.check_place(record)
-            return _Node(record, draft(record, options))
+            return _Node(record, draft(record, options, self._embedded.get(id(record), NOTHING)))
         except RushModelError as error:
             about(schema_of_instance(record), error)
             raise
@@ -228,7 +238,8 @@ def save_tree(context: Context, root: Any, options: SaveOptions) -> Operation[No
     Raises:
         As `Tree.add` and `Tree.save`.
     """
-    tree = Tree(context)
+    embedded = yield from embed_texts(reachable(root), options)
+    tree = Tree(context, embedded)
     tree.add(root, 0, options)
     yield from options.check_store()
     yield from tree.save()

@@ -1,0 +1,202 @@
+"""Embedders: what makes vectors of texts, and how the store knows later which one made a vector."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
+
+from .value import Value
+
+TextKind: TypeAlias = Literal["document", "query"]
+"""What a text is: one that is stored, or one that is searched for. Some models want them told apart."""
+
+GIVEN = "given"
+"""Stands in an origin where an embedder's name would, for a vector that was given by hand."""
+
+_SEPARATOR = "__"
+_DIGITS = 16
+"""Hexadecimal digits of a text's digest: 64 bits."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """What makes vectors of texts.
+
+    ``name`` and ``version`` say which model it is: vectors of another name or version are stale. Two
+    attributes may be there besides: ``dims``, the length of its vectors, and ``batch_size``, how many
+    texts it takes at once.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def embed(self, texts: Sequence[str], *, kind: TextKind) -> Any:
+        """A vector for each text, in that order: array-like of shape ``(n, dims)``, or an awaitable of it.
+
+        One that has a coroutine function ``aembed`` besides is asked by that where a loop runs.
+        """
+        ...
+
+
+EmbedFunction: TypeAlias = Callable[..., Any]
+"""Texts in, vectors out: ``(n, dims)``, array-like or an awaitable of it."""
+
+
+def embedder(
+    function: EmbedFunction,
+    *,
+    name: str | None = None,
+    version: str = "1",
+    dims: int | None = None,
+    batch_size: int | None = None,
+    query: EmbedFunction | None = None,
+) -> FunctionEmbedder:
+    """An `Embedder` out of a plain function of a list of texts, sync or async.
+
+    ::
+
+        model = SentenceTransformer("all-MiniLM-L6-v2")
+        minilm = embedder(model.encode, name="all-MiniLM-L6-v2", dims=384)
+
+    Args:
+        function: Is given a list of texts, and returns array-like of shape ``(n, dims)``.
+        name: Of the model; None: the function's own, which only a plain function has.
+        version: To be changed when its vectors change: those of another version are stale.
+        dims: The length of its vectors, so that `VectorField` need not say it.
+        batch_size: How many texts it takes at once; None: any number.
+        query: Another function for the texts that are searched for.
+
+    Raises:
+        TypeError, ValueError: An argument makes no sense.
+    """
+    return FunctionEmbedder(function, name, version, dims, batch_size, query)
+
+
+class FunctionEmbedder(Value):
+    """What `embedder()` makes."""
+
+    function: EmbedFunction
+    name: str = ""
+    version: str = "1"
+    dims: int | None = None
+    batch_size: int | None = None
+    query: EmbedFunction | None = None
+
+    def __init__(
+        self,
+        function: EmbedFunction,
+        name: str | None,
+        version: str,
+        dims: int | None,
+        batch_size: int | None,
+        query: EmbedFunction | None,
+    ) -> None:
+        for each in (function, *(() if query is None else (query,))):
+            if not callable(each):
+                raise TypeError(f"embedder() takes a function of texts, got {type(each).__name__}")
+        super().__init__(function, name or _name_of(function), version, dims, batch_size, query)
+        problem = embedder_error(self)
+        if problem:
+            raise ValueError(f"embedder(): {problem}")
+
+    @property
+    def is_async(self) -> bool:
+        """Whether calling its functions makes coroutines, and so takes no time."""
+        functions = (self.function, self.query or self.function)
+        return all(inspect.iscoroutinefunction(each) for each in functions)
+
+    def embed(self, texts: Sequence[str], *, kind: TextKind) -> Any:
+        """A vector for each text."""
+        if kind == "query" and self.query is not None:
+            return self.query(list(texts))
+        return self.function(list(texts))
+
+    def __repr__(self) -> str:
+        return f"<embedder {self.name}@{self.version}>"
+
+
+def as_embedder(given: object) -> Embedder:
+    """What ``VectorField(factory=...)`` was given, as an embedder.
+
+    Raises:
+        ValueError: It is none, and no function that could be one.
+    """
+    if isinstance(given, type) or not (hasattr(given, "embed") or callable(given)):
+        shown = given.__name__ + " itself" if isinstance(given, type) else type(given).__name__
+        raise ValueError(
+            f"factory= is an embedder (name, version, embed()) or a function of texts, got {shown}"
+        )
+    if not hasattr(given, "embed"):
+        try:
+            return embedder(cast("EmbedFunction", given))
+        except (TypeError, ValueError) as error:
+            raise ValueError(str(error)) from None
+    found = cast("Embedder", given)
+    problem = embedder_error(found)
+    if problem:
+        raise ValueError(f"factory={type(given).__name__}(...): {problem}")
+    return found
+
+
+def embedder_error(given: Embedder) -> str | None:
+    """What is wrong with an embedder's name, version, dims or batch_size; None where they are right."""
+    for name in ("name", "version"):
+        value = getattr(given, name, None)
+        if not isinstance(value, str) or not value or value.split() != [value]:
+            return f"its {name} is a text without spaces, got {value!r}"
+    if f"{given.name}@{given.version}" == GIVEN or len(maker_of(given)) > 200:
+        return f"its name and version are too long together, {len(maker_of(given))} letters of 200"
+    for name in ("dims", "batch_size"):
+        value = getattr(given, name, None)
+        if value is not None and (type(value) is not int or value < 1):
+            return f"its {name} is a whole number from 1, or None, got {value!r}"
+    return None
+
+
+def maker_of(given: Embedder) -> str:
+    """An embedder as origins name it."""
+    return f"{given.name}@{given.version}"
+
+
+def origin_property(text_property: str, given: Embedder, dims: int) -> str:
+    """The stored property that says of which text, and by which embedder, a vector was made.
+
+    It is the text's property with six hexadecimal digits that stand for the embedder and the length of
+    its vectors: while one embedder takes the place of another, both have their own.
+    """
+    mark = hashlib.sha256(f"{maker_of(given)} {dims}".encode()).hexdigest()[:6]
+    return f"{text_property}{_SEPARATOR}{mark}"
+
+
+def origin_of(text: str, maker: str) -> str:
+    """The value of that property: who made the vector, and a digest of the text."""
+    return f"{maker} {hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
+
+
+def is_origin_property(name: str, value: object) -> bool:
+    """Whether a stored property looks like an origin, which is no property of the user's."""
+    text, separator, mark = name.rpartition(_SEPARATOR)
+    if not (text and separator and len(mark) == 6 and set(mark) <= set("0123456789abcdef")):
+        return False
+    if not isinstance(value, str):
+        return False
+    maker, _, digest = value.rpartition(" ")
+    named = maker == GIVEN or "@" in maker
+    return named and len(digest) == _DIGITS and set(digest) <= set("0123456789abcdef")
+
+
+def _name_of(function: EmbedFunction) -> str:
+    """The name of a plain function; others (bound methods, partials, lambdas) may be of any model."""
+    if not inspect.isfunction(function) or "<lambda>" in function.__qualname__:
+        raise ValueError("give it a name=, since vectors are known by the name of who made them")
+    return f"{function.__module__}.{function.__qualname__}".replace(".<locals>", "")
+
+
+def is_awaitable(value: object) -> bool:
+    """Whether an embedder's answer is to be awaited."""
+    return isinstance(value, Awaitable)
