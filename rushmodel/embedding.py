@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
@@ -11,14 +10,6 @@ from .value import Value
 
 TextKind: TypeAlias = Literal["document", "query"]
 """What a text is: one that is stored, or one that is searched for. Some models want them told apart."""
-
-GIVEN = "given"
-"""Stands in an origin where an embedder's name would, for a vector that was given by hand."""
-
-_SEPARATOR = "__"
-_DIGITS = 16
-"""Hexadecimal digits of a text's digest: 64 bits."""
-
 
 @runtime_checkable
 class Embedder(Protocol):
@@ -149,7 +140,7 @@ def embedder_error(given: Embedder) -> str | None:
         value = getattr(given, name, None)
         if not isinstance(value, str) or not value or value.split() != [value]:
             return f"its {name} is a text without spaces, got {value!r}"
-    if f"{given.name}@{given.version}" == GIVEN or len(maker_of(given)) > 200:
+    if len(maker_of(given)) > 200:
         return f"its name and version are too long together, {len(maker_of(given))} letters of 200"
     for name in ("dims", "batch_size"):
         value = getattr(given, name, None)
@@ -161,33 +152,6 @@ def embedder_error(given: Embedder) -> str | None:
 def maker_of(given: Embedder) -> str:
     """An embedder as origins name it."""
     return f"{given.name}@{given.version}"
-
-
-def origin_property(text_property: str, given: Embedder, dims: int) -> str:
-    """The stored property that says of which text, and by which embedder, a vector was made.
-
-    It is the text's property with six hexadecimal digits that stand for the embedder and the length of
-    its vectors: while one embedder takes the place of another, both have their own.
-    """
-    mark = hashlib.sha256(f"{maker_of(given)} {dims}".encode()).hexdigest()[:6]
-    return f"{text_property}{_SEPARATOR}{mark}"
-
-
-def origin_of(text: str, maker: str) -> str:
-    """The value of that property: who made the vector, and a digest of the text."""
-    return f"{maker} {hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
-
-
-def is_origin_property(name: str, value: object) -> bool:
-    """Whether a stored property looks like an origin, which is no property of the user's."""
-    text, separator, mark = name.rpartition(_SEPARATOR)
-    if not (text and separator and len(mark) == 6 and set(mark) <= set("0123456789abcdef")):
-        return False
-    if not isinstance(value, str):
-        return False
-    maker, _, digest = value.rpartition(" ")
-    named = maker == GIVEN or "@" in maker
-    return named and len(digest) == _DIGITS and set(digest) <= set("0123456789abcdef")
 
 
 def _name_of(function: EmbedFunction) -> str:

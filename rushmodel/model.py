@@ -6,8 +6,8 @@ nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from collections.abc import AsyncIterable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from typing_extensions import Self
 
@@ -16,35 +16,29 @@ from .aggregation import Aggregation, aggregation_of
 from .arithmetic import Arithmetic
 from .batches import abatches, batches, check_several, skips
 from .current import current_database
-from .expressions import Column, Condition, VectorColumn
+from .expressions import Condition
 from .fields import field
 from .flow import Operation
+from .imports import Progress
 from .inline import VectorsAttribute
-from .instance import Instance
 from .metaclass import schema_of
-from .operations import saving, searching
+from .operations import saving
 from .operations.drafts import SaveOptions
 from .operations.naming import named
 from .operations.settling import cloned
-from .port import Similarity
 from .query import Query
 from .related import view
-from .results import BulkReport, Hits
+from .results import BulkReport
 from .rows import PlainRow, Row
+from .searched import Searched
 from .vectorfields import OnStale
-from .vectors import VectorLike
 from .verbs import With
-
-Progress: TypeAlias = Callable[[int], object]
-"""Called after every batch with the number of records done so far."""
 
 M = TypeVar("M", bound="Model")
 R = TypeVar("R", bound=Row)
 
-On: TypeAlias = "VectorColumn[Any] | Column[Any, Any] | str"
 
-
-class Model(Instance, abstract=True, defer_build=True):
+class Model(Searched, abstract=True, defer_build=True):
     """A record, declared as a class.
 
     ::
@@ -333,118 +327,6 @@ class Model(Instance, abstract=True, defer_build=True):
         if row is None:
             return await current_database().arun(verbs.find_raw(cls, query))
         return await current_database().arun(verbs.find_rows_raw(cls, query, row))
-
-    @classmethod
-    def search(
-        cls,
-        query: VectorLike | Self | str | None = None,
-        *,
-        text: str | None = None,
-        on: On | None = None,
-        similarity: Similarity | None = None,
-        where: Condition[Self] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        min_score: float | None = None,
-        exact: bool | None = None,
-        with_: With[Self] = (),
-        with_vectors: bool = False,
-    ) -> Hits[Self]:
-        """The records nearest to a vector, best first.
-
-        Args:
-            query: A vector, or a text for the field's embedder, or a record to find others like it (it is
-                left out itself).
-            text: Words to search for; no store does that yet.
-            on: The vector field, where the vector's length leaves several.
-            similarity: "cosine" or "euclidean", where the field has both.
-            where: Which records are looked at; decided before the nearest are.
-            limit: At most so many hits, and as many if that many match.
-            offset: Leave the first so many out.
-            min_score: Leave hits below this score out.
-            exact: False permits an approximate index; None: as `connect()` was told.
-            with_: Relations to read along, as in ``with_=[Article.author]``.
-            with_vectors: Read the vectors of the hits along.
-
-        Raises:
-            VectorError: A vector that no field could hold.
-            AmbiguousSearch: Several policies fit it.
-            PolicyMissing: The store has no policy for it, and records of the label.
-            CapabilityError: A text was given, and no field has an embedder.
-            EmbedderError: The embedder failed.
-        """
-        wanted = searching.Search(
-            query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
-        )
-        return current_database().run(verbs.search(cls, wanted, with_))
-
-    @classmethod
-    async def asearch(
-        cls,
-        query: VectorLike | Self | str | None = None,
-        *,
-        text: str | None = None,
-        on: On | None = None,
-        similarity: Similarity | None = None,
-        where: Condition[Self] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        min_score: float | None = None,
-        exact: bool | None = None,
-        with_: With[Self] = (),
-        with_vectors: bool = False,
-    ) -> Hits[Self]:
-        """As `search`."""
-        wanted = searching.Search(
-            query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
-        )
-        return await current_database().arun(verbs.search(cls, wanted, with_))
-
-    @classmethod
-    def search_many(
-        cls,
-        queries: Iterable[VectorLike | str],
-        *,
-        on: On | None = None,
-        similarity: Similarity | None = None,
-        where: Condition[Self] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        min_score: float | None = None,
-        exact: bool | None = None,
-        with_: With[Self] = (),
-        with_vectors: bool = False,
-    ) -> list[Hits[Self]]:
-        """As `search`, for each of several vectors of one length, or texts: their hits, in that order.
-
-        On the embedded store it is one pass over the vectors, and all see the same moment; a server is
-        asked once for each.
-        """
-        wanted = searching.Search(
-            (), None, on, similarity, where, limit, offset, min_score, exact, with_vectors
-        )
-        return current_database().run(verbs.search_many(cls, queries, wanted, with_))
-
-    @classmethod
-    async def asearch_many(
-        cls,
-        queries: Iterable[VectorLike | str],
-        *,
-        on: On | None = None,
-        similarity: Similarity | None = None,
-        where: Condition[Self] | None = None,
-        limit: int = 10,
-        offset: int = 0,
-        min_score: float | None = None,
-        exact: bool | None = None,
-        with_: With[Self] = (),
-        with_vectors: bool = False,
-    ) -> list[Hits[Self]]:
-        """As `search_many`."""
-        wanted = searching.Search(
-            (), None, on, similarity, where, limit, offset, min_score, exact, with_vectors
-        )
-        return await current_database().arun(verbs.search_many(cls, queries, wanted, with_))
 
     # -- deleting
 

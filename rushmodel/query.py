@@ -26,6 +26,7 @@ from .port import (
     FindRecords,
     OpenCursor,
     RecordQuery,
+    Unmade,
 )
 from .relationcolumns import RelationColumn, check_relation
 from .rows import PlainRow, Row
@@ -58,6 +59,7 @@ class Query(Value, Generic[M], eq=False):
     vectors: bool = False
     fields: frozenset[str] | None = None
     relations: tuple[RelationColumn[Any, Any], ...] = ()
+    unmade: tuple[Unmade, ...] = ()
 
     # -- builders
 
@@ -125,6 +127,8 @@ class Query(Value, Generic[M], eq=False):
         Raises:
             QueryError: The query has a limit, an offset or an order: aggregates are of all that match.
         """
+        if self.unmade:
+            raise QueryError(f"{self.model.__name__}: stale() is for reading records, not for aggregate()")
         if self.limited is not None or self.skipped or self.orders:
             raise QueryError(
                 f"{self.model.__name__}: aggregate() is of all records that match: "
@@ -373,6 +377,7 @@ class Query(Value, Generic[M], eq=False):
             offset=self.skipped,
             properties=properties,
             scalars=schema.scalars,
+            unmade=self.unmade,
         )
 
     def _loader(self) -> Loader[M]:

@@ -9,9 +9,10 @@ from pydantic_core import PydanticUndefined
 
 from . import codecs
 from .annotations import show
-from .embedding import as_embedder, maker_of, origin_property
+from .embedding import as_embedder, maker_of
 from .errors import ModelError
 from .names import property_name_error
+from .origins import origin_property
 from .schema import Property, VectorProperty
 from .vectorfields import VectorKind, VectorOptions, VectorSpec, options_of
 
@@ -136,7 +137,7 @@ def with_text(cls: type[Any], spec: VectorProperty, properties: list[Property]) 
     own = spec.property if spec.embedder is not None and spec.property != spec.text else None
     origin = own
     if spec.embedder is not None:
-        origin = own or origin_property(found.property, spec.embedder, spec.dims)
+        origin = own or origin_property(found.property, maker_of(spec.embedder), spec.dims)
         problem = property_name_error(origin)
         if problem:
             raise field_error(cls, spec.name, f"its origin would be stored as {origin!r}, and {problem}")

@@ -13,7 +13,7 @@ PACKAGE = Path(rushmodel.__file__).parent
 # `backends` stands on the port alone: it knows no models.
 LAYERS = [
     {"errors", "value"},
-    {"embedding"},
+    {"embedding", "origins"},
     {"names", "port"},
     {"wire"},
     {"vectors", "codecs", "catalog", "plan", "results", "rows"},
@@ -44,11 +44,13 @@ LAYERS = [
         "files",
         "imports",
         "ledger",
+        "mending",
         "sources",
         "transactions",
     },
     {"related"},
     {"query", "aggregation", "verbs", "where"},
+    {"searched"},
     {"model"},
     {"cli", "serve", "testing", "mypy_plugin"},
     {"__main__"},
@@ -56,7 +58,7 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # A type may be named before it can be imported: current holds databases, relations give One and Many.
 NAMED_BEFORE = {("current", "database"), ("relations", "related"), ("ties", "instance")}
-BACKENDS_MAY_USE = {"errors", "names", "port", "value", "vectors", "wire"}
+BACKENDS_MAY_USE = {"errors", "names", "origins", "port", "value", "vectors", "wire"}
 OPERATIONS_MAY_NOT_USE = {"backends", "opening", "client", "current", "database"}
 
 

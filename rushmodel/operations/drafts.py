@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn, TypeAlias, cast, get_args
 
-from ..embedding import GIVEN, origin_of
 from ..errors import (
     CapabilityError,
     KeyChanged,
@@ -19,6 +18,7 @@ from ..errors import (
 from ..flow import Operation, ask
 from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, state_of
+from ..origins import GIVEN, origin_of
 from ..port import Float32, GetCapabilities, RecordWrite, StoredValue, VectorGuard, VectorWrite
 from ..schema import MISSING, ModelSchema, Property, VectorProperty
 from ..value import Value

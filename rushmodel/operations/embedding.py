@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..effects import Embed
-from ..embedding import GIVEN, maker_of, origin_of
+from ..embedding import maker_of
 from ..flow import Operation, ask
 from ..instance import Instance, schema_of_instance
+from ..origins import is_unmade, origin_of
 from ..port import FindRecords, RecordQuery, StoredRecord
 from ..schema import ModelSchema, VectorProperty
 from .drafts import Embedded, Made, SaveOptions, Wanted, texts_to_embed
@@ -71,8 +72,7 @@ def is_made_of(data: Mapping[str, Any], spec: VectorProperty, text: str) -> bool
     """Whether a stored record says that its vector was made of that text, by hand or by the embedder."""
     assert spec.origin is not None
     assert spec.embedder is not None
-    held = data.get(spec.origin)
-    return held in (origin_of(text, maker_of(spec.embedder)), origin_of(text, GIVEN))
+    return not is_unmade(text.encode(), data.get(spec.origin), maker_of(spec.embedder))
 
 
 def _without_known(

@@ -270,7 +270,7 @@ def _candidates(
             f"{schema.name}.search(): no field has vectors of {length} numbers; there are {lengths}"
         )
     if wanted.on is not None:
-        name = _on(schema, wanted.on)
+        name = on_field(schema, wanted.on)
         narrowed = [pair for pair in fitting if pair[0].name == name or pair[0].text == name]
         if not narrowed:
             named = [spec for spec in schema.vectors if name in (spec.name, spec.text)]
@@ -293,7 +293,8 @@ def _candidates(
     return fitting
 
 
-def _on(schema: ModelSchema, on: object) -> str:
+def on_field(schema: ModelSchema, on: object) -> str:
+    """The name of the field that ``on=`` names; `QueryError`."""
     if isinstance(on, (VectorColumn, Column)):
         if not issubclass(schema.model, on.model):
             raise QueryError(f"{schema.name}.search(on={on!r}): a field of another model")

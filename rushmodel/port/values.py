@@ -211,6 +211,20 @@ class Order(NamedTuple):
     moments: bool | None = False
 
 
+class Unmade(Value):
+    """Records whose text has no vector by that embedder: see `origins`.
+
+    ``property`` is the text, ``origin`` the property that says what the vector was made of, ``maker`` the
+    embedder's ``<name>@<version>``. A store that can look does so, too, whether each of ``signatures`` has
+    a vector.
+    """
+
+    property: str
+    origin: str
+    maker: str
+    signatures: tuple[Signature, ...]
+
+
 class RecordQuery(Value):
     """Which records, in what order, and how much of each.
 
@@ -218,7 +232,7 @@ class RecordQuery(Value):
     ties. ``properties`` None means all. ``vectors`` are read along, by signature.
     ``scalars`` are properties that never hold a list; a server needs to know (R25).
     ``related_to`` is the id of a record: only those that a relationship, of any type and either way,
-    connects with it.
+    connects with it. ``unmade``: only those of which any of these says that a vector has to be made.
     """
 
     labels: tuple[str, ...]
@@ -230,3 +244,4 @@ class RecordQuery(Value):
     vectors: tuple[Signature, ...] = ()
     scalars: frozenset[str] = frozenset()
     related_to: str | None = None
+    unmade: tuple[Unmade, ...] = ()

@@ -35,7 +35,7 @@ def _ask_for_records(asker: Asker, query: RecordQuery) -> None:
     most = None if query.limit is None else query.limit + query.offset
     for table in tables:
         if len(tables) == 1 and query.limit is None and not query.offset and not query.order:
-            found = filter_of(session, table, query.where, query.related_to)
+            found = filter_of(session, table, query.where, query.related_to, query.unmade)
             projection = Projection(session, table, query.properties, query.vectors)
             asker.ask(f"SELECT {projection.columns} FROM {projection.source} WHERE {found.sql}", found.params)
         else:

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeGuard
 
 import orjson
 
+from ...origins import is_unmade
 from ...wire.proptypes import looks_like_datetime, value_type
 from .moments import EARLIEST, LATEST, list_keys, moment_key
 from .select_buckets import bucket_start
@@ -36,6 +37,7 @@ def register(connection: sqlite3.Connection) -> None:
         "rush_cell": (2, _cell),
         "rush_bucket": (5, _bucket),
         "rush_like": (1, _like),
+        "rush_unmade": (3, _unmade),
         **{f"rush_any_{name}": (2, function) for name, function in _ANY.items()},
     }
     for name, (arguments, function) in functions.items():
@@ -83,6 +85,10 @@ def _moments(cell: object, texts: str | None, name_id: int) -> list[str] | None:
         return None
     elements = orjson.loads(cell)
     return None if elements and _is_listed(texts, name_id) else list_keys(elements)
+
+
+def _unmade(text: object, origin: object, maker: str) -> bool | None:
+    return is_unmade(text, origin, maker) if isinstance(text, bytes) else None
 
 
 def _cell(data: str | None, name: str) -> Cell | None:

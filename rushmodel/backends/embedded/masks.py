@@ -69,7 +69,7 @@ def rows_among(session: Session, table: Table, query: RecordQuery) -> Rows | Non
     """The rows of a label that the query's condition leaves, in no order; None: it has no condition."""
     if not query.where and query.related_to is None:
         return None
-    found = filter_of(session, table, query.where, query.related_to)
+    found = filter_of(session, table, query.where, query.related_to, query.unmade)
     key = (f"{source_of(table, found)} WHERE {found.sql}", found.params)
     rows = session.masks.get(session.connection, key)
     if rows is None:

@@ -9,10 +9,21 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ...errors import QueryError
-from ...port import CountRecords, FindPage, FindRecords, FoundPage, Order, RecordQuery, StoredRecord, Where
+from ...port import (
+    CountRecords,
+    FindPage,
+    FindRecords,
+    FoundPage,
+    Order,
+    RecordQuery,
+    StoredRecord,
+    Unmade,
+    Where,
+)
 from .filters import Filter, compile_where
 from .records import Projection, RawRow
 from .scopes import NOWHERE, Scope
+from .unmade import with_unmade
 
 if TYPE_CHECKING:
     from .names import Table
@@ -48,7 +59,7 @@ def find_records(session: Session, command: FindRecords) -> list[StoredRecord]:
         return build_records(found_rows(session, query))
     if query.limit is None and not query.offset and not query.order:
         # Rows lie almost in the order of their ids: one pass sorts them here, SQLite would build a tree.
-        table, found = tables[0], filter_of(session, tables[0], query.where, query.related_to)
+        table, found = tables[0], filter_of(session, tables[0], query.where, query.related_to, query.unmade)
         projection = Projection(session, table, query.properties, query.vectors)
         rows = session.execute(
             f"SELECT {projection.columns} FROM {projection.source} WHERE {found.sql}", found.params
@@ -62,7 +73,8 @@ def find_records(session: Session, command: FindRecords) -> list[StoredRecord]:
 def count_records(session: Session, command: CountRecords) -> int:
     count = 0
     for table in tables_of(session, command.query):
-        found = filter_of(session, table, command.query.where, command.query.related_to)
+        query = command.query
+        found = filter_of(session, table, query.where, query.related_to, query.unmade)
         statement = f"SELECT count(*) FROM {source_of(table, found)} WHERE {found.sql}"
         count += session.execute(statement, found.params).fetchone()[0]
     return count
@@ -110,7 +122,7 @@ def rows_by_table(session: Session, query: RecordQuery) -> list[tuple[Table, lis
     rows: dict[str, list[tuple[int, str | None]]] = {}
     if query.limit is None and not query.offset:
         for table in tables_of(session, query):
-            found = filter_of(session, table, query.where, query.related_to)
+            found = filter_of(session, table, query.where, query.related_to, query.unmade)
             statement = f"SELECT t.row, t.texts FROM {source_of(table, found)} WHERE {found.sql}"
             rows[table.label] = session.execute(statement, found.params).fetchall()
     else:
@@ -123,7 +135,7 @@ def rows_by_table(session: Session, query: RecordQuery) -> list[tuple[Table, lis
 
 def matching_rows(session: Session, table: Table, query: RecordQuery) -> Iterator[tuple[int]]:
     """The rows of all records of a label that match, in no order; the query's page does not count."""
-    found = filter_of(session, table, query.where, query.related_to)
+    found = filter_of(session, table, query.where, query.related_to, query.unmade)
     return session.execute(f"SELECT t.row FROM {source_of(table, found)} WHERE {found.sql}", found.params)
 
 
@@ -141,10 +153,16 @@ def tables_of(session: Session, query: RecordQuery) -> list[Table]:
     return tables
 
 
-def filter_of(session: Session, table: Table, where: Where, related_to: str | None = None) -> Filter:
+def filter_of(
+    session: Session,
+    table: Table,
+    where: Where,
+    related_to: str | None = None,
+    unmade: tuple[Unmade, ...] = (),
+) -> Filter:
     """The condition over a label's table ``t``, and over the ids' table ``r`` where it asks for ids."""
     scope = Scope(table.label, table.columns.get, "t.row", "t.texts", _ID)
-    found = compile_where(where, scope, session.names)
+    found = with_unmade(session, table, compile_where(where, scope, session.names), unmade)
     if related_to is None:
         return found
     # An id that is not there has no relationships, so nothing is related to it (trace 12).
@@ -198,7 +216,7 @@ def selection_of(
 ) -> Selection:
     """One label's part of a query, for so many of its records."""
     projection = Projection(session, table, query.properties, query.vectors)
-    found = filter_of(session, table, query.where, query.related_to)
+    found = filter_of(session, table, query.where, query.related_to, query.unmade)
     keys, order = order_of(table, full_order(query.order))
     paged, page = page_of(limit, offset)
     statement = (

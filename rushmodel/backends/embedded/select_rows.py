@@ -181,7 +181,9 @@ class RowFinder:
     def _everything(self) -> Top:
         """All the root records; those of several labels by their rows."""
         tables, query = self._tables, self._roots
-        filters = [filter_of(self._session, table, query.where, query.related_to) for table in tables]
+        filters = [
+            filter_of(self._session, table, query.where, query.related_to, query.unmade) for table in tables
+        ]
         if len(tables) == 1:
             return Top(self._root, tables, filters[0], None)
         rows: list[int] = []

@@ -97,7 +97,7 @@ def update_records(server: Server, command: UpdateRecords) -> Exchange[int]:
 def delete_records(server: Server, command: DeleteRecords) -> Exchange[int]:
     """By ids alone (R17): a condition that a server misreads would take the wrong ones with it."""
     query = command.query
-    named = _named(query)
+    named = None if query.unmade else _named(query)
     ids = [record.id for record in (yield from find_all(server, query))] if named is None else named
     for start in range(0, len(ids), MOST):
         chunk = ids[start : start + MOST]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from ...errors import CapabilityError, NotFound, QueryError
+from ...origins import is_unmade
 from ...port import (
     CloseCursor,
     CountRecords,
@@ -19,6 +20,7 @@ from ...port import (
     RecordQuery,
     Signature,
     StoredRecord,
+    Unmade,
 )
 from ...wire.bodies import query_body
 from ...wire.documents import read_record, read_records, read_vectors, signature_document
@@ -73,6 +75,10 @@ def find_records(server: Server, command: FindRecords) -> Exchange[list[StoredRe
 def find_all(server: Server, query: RecordQuery) -> Exchange[list[StoredRecord]]:
     """The whole records that a query finds, without vectors."""
     queries = yield from queries_for(server, query)
+    if query.unmade:
+        whole = query.replaced(limit=None, offset=0, unmade=())
+        records = [each for each in (yield from find_all(server, whole)) if _is_unmade(each, query.unmade)]
+        return records[query.offset : None if query.limit is None else query.offset + query.limit]
     if len(queries) == 1:
         return (yield from Pages(queries[0], query.order, query.limit, query.offset).rest(server))
     united = yield from _united(server, query, queries)
@@ -82,7 +88,7 @@ def find_all(server: Server, query: RecordQuery) -> Exchange[list[StoredRecord]]
 def find_page(server: Server, command: FindPage) -> Exchange[FoundPage]:
     query = command.query
     queries = yield from queries_for(server, query)
-    if len(queries) == 1 and query.limit is not None and 1 <= query.limit <= MOST:
+    if len(queries) == 1 and not query.unmade and query.limit is not None and 1 <= query.limit <= MOST:
         answer = yield from ask_page(server, queries[0], query.order, query.limit, query.offset)
         records = yield from finished(server, query, read_records(answer.data))
         return FoundPage(records, answer.total)
@@ -92,6 +98,8 @@ def find_page(server: Server, command: FindPage) -> Exchange[FoundPage]:
 
 def count_records(server: Server, command: CountRecords) -> Exchange[int]:
     query = command.query
+    if query.unmade:
+        return len((yield from find_all(server, query.replaced(order=(), limit=None, offset=0))))
     queries = yield from queries_for(server, query)
     if not queries:
         return 0
@@ -113,7 +121,7 @@ class Cursors:
     def open(self, server: Server, command: OpenCursor) -> Exchange[str]:
         query, name = command.query, uuid4().hex
         queries = yield from queries_for(server, query)
-        if len(queries) == 1:
+        if len(queries) == 1 and not (query.unmade and (query.offset or query.limit is not None)):
             self._open[name] = query, Pages(queries[0], query.order, query.limit, query.offset)
         else:
             self._open[name] = query, (yield from find_all(server, query))
@@ -127,6 +135,12 @@ class Cursors:
         query, source = self._open[command.cursor]
         if isinstance(source, Pages):
             records = yield from source.next(server, command.size)
+            while query.unmade and records:
+                unmade = [each for each in records if _is_unmade(each, query.unmade)]
+                if unmade:
+                    records = unmade
+                    break
+                records = yield from source.next(server, command.size)
         else:
             records = source[: command.size]
             del source[: command.size]
@@ -173,6 +187,15 @@ def with_vectors(
         )
         held.update(read_vectors(each) for each in answer.data)
     return [each._replace(vectors=held.get(each.id, {})) for each in records]
+
+
+def _is_unmade(record: StoredRecord, unmade: Sequence[Unmade]) -> bool:
+    """Whether any of these says that a vector of the record has to be made; a server is not asked that."""
+    for each in unmade:
+        text, origin = record.data.get(each.property), record.data.get(each.origin)
+        if isinstance(text, str) and is_unmade(text.encode(), origin, each.maker):
+            return True
+    return False
 
 
 def _united(server: Server, query: RecordQuery, queries: Sequence[Plain]) -> Exchange[list[StoredRecord]]:
