@@ -59,7 +59,7 @@ from .errors import (
 from .expressions import Column, Condition, Order, VectorColumn
 from .fields import Field, OptionalVector, Vector, field
 from .model import Model
-from .plan import Plan, PolicyChange
+from .plan import Migration, Plan, PolicyChange
 from .port import Coverage, Finding, Health, IndexStats, Policy, Signature, Stats, Vacuumed, VectorCount
 from .query import Query
 from .related import Many, One
@@ -107,6 +107,7 @@ __all__ = [
     "KeyChanged",
     "LoadError",
     "Many",
+    "Migration",
     "Model",
     "ModelError",
     "MultipleFound",

@@ -17,7 +17,9 @@ from .errors import ConfigurationError
 from .expressions import Column, VectorColumn
 from .files import AsyncFiles, Files
 from .flow import Operation, arun, ask, run
+from .imports import Progress
 from .instance import Instance
+from .mending import Migrating
 from .metaclass import schema_of
 from .opening import (
     FOREVER,
@@ -160,6 +162,26 @@ class Database(Files):
             PolicyError: Prune would drop vectors; nothing was changed.
         """
         return self.run(planning.sync(self.context, self.schemas(), prune=prune, drop_vectors=drop_vectors))
+
+    def migrate(self, *, batch: int = 200, progress: Progress | None = None) -> Plan:
+        """Make the vectors of fields with ``replaces=``, and then let searches use them; the plan after it.
+
+        Others read and write meanwhile: until every text has its new vector, searches use the old ones, and
+        saves of the class write both. What was interrupted goes on from there when it is called again; what
+        programs with the old class have written since is found and embedded. The old policies stay until
+        ``sync(prune=True, drop_vectors=True)``.
+
+        Args:
+            batch: Records that are embedded and written at a time.
+            progress: Called after every batch with the number of records done so far; `plan` tells of how
+                many.
+
+        Raises:
+            EmbedderError: An embedder failed; searches go on with the old vectors.
+            PolicyConflict: A policy cannot be made.
+        """
+        Migrating(self.context, self.schemas(), batch, progress).run(self.here())
+        return self.plan()
 
     def schema(self, *labels: str) -> Schema:
         """What is in the store: labels, properties, relationships and policies; print it for tables.
@@ -327,6 +349,13 @@ class AsyncDatabase(AsyncFiles):
         return await database.arun(
             planning.sync(database.context, database.schemas(), prune=prune, drop_vectors=drop_vectors)
         )
+
+    async def migrate(self, *, batch: int = 200, progress: Progress | None = None) -> Plan:
+        """As `Database.migrate`."""
+        database = self._database
+        migrating = Migrating(database.context, database.schemas(), batch, progress)
+        await migrating.arun(database.here())
+        return await self.plan()
 
     def transaction(self, *, seconds: float | None = None) -> Transaction:
         """As `Database.transaction`; for ``async with``."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .current import current_database
 from .imports import Progress
 from .metaclass import schema_of
+from .operations.context import Context
+from .operations.migrating import is_complete, migrating, switch
 from .operations.naming import named
-from .operations.staleness import Mending, embedded_fields
+from .operations.staleness import Mending, begin, embedded_fields
+from .schema import ModelSchema, VectorProperty
 
 if TYPE_CHECKING:
     from .transactions import Here
@@ -44,8 +48,55 @@ async def amend(here: Here, mending: Mending, progress: Progress | None, verb: s
 
 def mending_of(model: type[Any], on: object, batch: int) -> tuple[Here, Mending]:
     """The stale vectors of a model in the current database, and where that is."""
-    if type(batch) is not int or batch < 1:
-        raise ValueError(f"batch is a whole number from 1, got {batch!r}")
     database, schema = current_database(), schema_of(model)
     schema.concrete_label()
-    return database.here(), Mending(database.context, schema, embedded_fields(schema, on), batch)
+    fields = embedded_fields(schema, on)
+    return database.here(), Mending(database.context, schema, fields, check_batch(batch))
+
+
+class Migrating:
+    """The way of all fields with ``replaces=`` to what they are now; see `Database.migrate`."""
+
+    def __init__(
+        self, context: Context, schemas: Sequence[ModelSchema], batch: int, progress: Progress | None
+    ) -> None:
+        self._context = context
+        self._fields = list(migrating(schemas))
+        self._batch = check_batch(batch)
+        self._progress = progress
+        self._done = 0
+
+    def run(self, here: Here) -> None:
+        """All of it, in the calling thread."""
+        for schema, spec in self._fields:
+            here.run(named(schema, "migrate", begin(self._context, schema, spec)))
+            for everything in (False, True):
+                if not everything or not here.run(is_complete(schema, spec)):
+                    self._done += mend(here, self._mending(schema, spec, everything), self._told, "migrate")
+            here.run(switch(self._context, spec))
+
+    async def arun(self, here: Here) -> None:
+        """As `run`, from an event loop."""
+        for schema, spec in self._fields:
+            await here.arun(named(schema, "migrate", begin(self._context, schema, spec)))
+            for everything in (False, True):
+                if not everything or not await here.arun(is_complete(schema, spec)):
+                    mending = self._mending(schema, spec, everything)
+                    self._done += await amend(here, mending, self._told, "migrate")
+            await here.arun(switch(self._context, spec))
+
+    def _mending(self, schema: ModelSchema, spec: VectorProperty, everything: bool) -> Mending:
+        """Of what is stale; or of all, since a policy may have been dropped and made again, and the origins
+        say nothing of that."""
+        return Mending(self._context, schema, [spec], self._batch, everything=everything)
+
+    def _told(self, count: int) -> None:
+        if self._progress is not None:
+            self._progress(self._done + count)
+
+
+def check_batch(batch: Any) -> int:
+    """How many records are embedded and written at a time; ValueError."""
+    if type(batch) is not int or batch < 1:
+        raise ValueError(f"batch is a whole number from 1, got {batch!r}")
+    return batch

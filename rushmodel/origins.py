@@ -1,13 +1,14 @@
 """Origins: the stored property that says of which text, and by which embedder, a vector was made.
 
 It is the text's property with two underscores and six hexadecimal digits, which stand for the embedder and
-the length of its vectors: while one embedder takes the place of another, both have their own. Its value is
+the policies of its vectors: while one embedder takes the place of another, both have their own. Its value is
 ``<name>@<version> <digest>``, or ``given <digest>`` for a vector that was given by hand.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 GIVEN = "given"
 """Stands where an embedder's name would, for a vector that was given by hand."""
@@ -18,9 +19,10 @@ _DIGITS = 16
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
 
-def origin_property(text_property: str, maker: str, dims: int) -> str:
+def origin_property(text_property: str, maker: str, dims: int, similarities: Iterable[str]) -> str:
     """The name of the property, for an embedder's ``<name>@<version>``."""
-    mark = hashlib.sha256(f"{maker} {dims}".encode()).hexdigest()[:6]
+    named = " ".join((maker, str(dims), *sorted(similarities)))
+    mark = hashlib.sha256(named.encode()).hexdigest()[:6]
     return f"{text_property}{_SEPARATOR}{mark}"
 
 

@@ -7,15 +7,16 @@ from typing import Any, Literal, TypeAlias
 from .port import Coverage, Signature
 from .value import Value
 
-ChangeKind: TypeAlias = Literal["create", "keep", "undeclared", "conflict", "drop"]
+ChangeKind: TypeAlias = Literal["create", "keep", "replaced", "undeclared", "conflict", "drop"]
 
 
 class PolicyChange(Value):
     """One policy: what the classes want of it, and what is there.
 
-    ``create``: declared, not there. ``keep``: declared and there. ``undeclared``: there, of no
-    class in scope; ``drop`` in a plan that ``sync(prune=True)`` carried out. ``conflict``: declared,
-    and cannot be made, since records hold values of that property that are not text (rule R2).
+    ``create``: declared, not there. ``keep``: declared and there. ``replaced``: there, and what a field
+    was before: searched until its migration is over. ``undeclared``: there, of no class in scope; ``drop``
+    in a plan that ``sync(prune=True)`` carried out. ``conflict``: declared, and cannot be made, since
+    records hold values of that property that are not text (rule R2).
     """
 
     kind: ChangeKind
@@ -39,17 +40,69 @@ class PolicyChange(Value):
         }
 
 
+class Migration(Value):
+    """How far a field with ``replaces=`` is on its way from the vectors it had to those it is to have.
+
+    ``old`` are the policies of before that are there still. ``records`` have a text, of ``remaining`` the
+    new vector has to be made: in so many ``requests`` to the embedder. Once it ``is_switched``, searches
+    use the new vectors.
+    """
+
+    label: str
+    field: str
+    old: tuple[Signature, ...]
+    new: tuple[Signature, ...]
+    is_switched: bool
+    records: int
+    remaining: int
+    requests: int
+
+    @property
+    def is_over(self) -> bool:
+        """Searches use the new vectors, and there is one for every text."""
+        return not self.remaining and (self.is_switched or not self.old)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "label": self.label,
+            "field": self.field,
+            "old": [str(each) for each in self.old],
+            "new": [str(each) for each in self.new],
+            "is_switched": self.is_switched,
+            "records": self.records,
+            "remaining": self.remaining,
+            "requests": self.requests,
+        }
+
+    def __str__(self) -> str:
+        steps: list[str] = []
+        if self.remaining:
+            steps.append(f"embed {self.remaining:,} texts of {self.records:,} ({self.requests:,} requests)")
+        if not self.is_switched and self.old:
+            steps.append("switch searches over")
+        if steps:
+            steps[-1] += ": db.migrate()"
+        if self.old:
+            steps.append("retire the old: db.sync(prune=True, drop_vectors=True)")
+        dims = {each.dims for each in self.old}, {each.dims for each in self.new}
+        old, new = ("/".join(map(str, sorted(filter(None, each)))) for each in dims)
+        return f"{self.label}.{self.field}, {old or 'none'} to {new}: {'; then '.join(steps) or 'done'}."
+
+
 class Plan(Value):
     """The policies of some classes against those of a store; print it for a table."""
 
     changes: tuple[PolicyChange, ...]
     done: bool = False
     """It has been carried out, by `Database.sync`."""
+    migrations: tuple[Migration, ...] = ()
 
     @property
     def in_sync(self) -> bool:
-        """Every declared policy is there; undeclared ones do not count."""
-        return self.done or all(change.kind in ("keep", "undeclared") for change in self.changes)
+        """Every declared policy is there, and migrations are over; undeclared ones do not count."""
+        there = all(change.kind in ("keep", "replaced", "undeclared") for change in self.changes)
+        return (self.done or there) and all(each.is_over for each in self.migrations)
 
     def of(self, kind: ChangeKind) -> tuple[PolicyChange, ...]:
         """The changes of one kind."""
@@ -57,7 +110,11 @@ class Plan(Value):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {"in_sync": self.in_sync, "changes": [change.as_dict() for change in self.changes]}
+        return {
+            "in_sync": self.in_sync,
+            "changes": [change.as_dict() for change in self.changes],
+            "migrations": [each.as_dict() for each in self.migrations],
+        }
 
     def __str__(self) -> str:
         if not self.changes:
@@ -80,6 +137,9 @@ class Plan(Value):
         )
 
     def _summary(self) -> str:
+        return "\n".join([self._of_policies(), *map(str, self.migrations)])
+
+    def _of_policies(self) -> str:
         if self.done:
             return f"Done: {len(self.of('create'))} created, {len(self.of('drop'))} dropped."
         conflicts = self.of("conflict")
@@ -89,7 +149,8 @@ class Plan(Value):
             )
         missing = self.of("create")
         spare = self.of("undeclared")
-        said = f"{len(missing)} to create: db.sync()" if missing else "In sync."
+        moving = "All policies are there." if self.migrations else "In sync."
+        said = f"{len(missing)} to create: db.sync()" if missing else moving
         if spare:
             said += f" {len(spare)} undeclared, left alone unless db.sync(prune=True)."
         return said

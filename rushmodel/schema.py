@@ -77,6 +77,11 @@ class VectorProperty(Value):
         )
 
     @cached_property
+    def migration(self) -> str:
+        """The name of the move from what the field was before to what it is."""
+        return f"{self.label}.{self.origin}"
+
+    @cached_property
     def managed(self) -> bool:
         return self.source == "managed"
 
@@ -161,6 +166,11 @@ class ModelSchema(Value):
     def former(self) -> tuple[VectorProperty, ...]:
         """What fields were before, where ``replaces=`` says that."""
         return tuple(each.replaces for each in self.vectors if each.replaces is not None)
+
+    @cached_property
+    def former_signatures(self) -> frozenset[Signature]:
+        """The policies of what fields were before."""
+        return frozenset(one for each in self.former for one in each.signatures)
 
     @cached_property
     def embedded(self) -> tuple[VectorProperty, ...]:

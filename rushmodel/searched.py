@@ -14,7 +14,7 @@ from .imports import Progress
 from .instance import Instance
 from .mending import amend, mend, mending_of
 from .metaclass import schema_of
-from .operations import searching, staleness
+from .operations import embedding, searching, staleness
 from .port import Similarity
 from .query import Query
 from .results import Hits
@@ -156,7 +156,7 @@ class Searched(Instance, abstract=True, defer_build=True):
         """
         schema = schema_of(cls)
         schema.concrete_label()
-        return Query(cls, unmade=staleness.unmade(staleness.embedded_fields(schema, on)))
+        return Query(cls, unmade=embedding.unmade(staleness.embedded_fields(schema, on)))
 
     @classmethod
     def reembed(cls, *, on: On | None = None, batch: int = 200, progress: Progress | None = None) -> int:

@@ -137,11 +137,16 @@ def with_text(cls: type[Any], spec: VectorProperty, properties: list[Property]) 
     own = spec.property if spec.embedder is not None and spec.property != spec.text else None
     origin = own
     if spec.embedder is not None:
-        origin = own or origin_property(found.property, maker_of(spec.embedder), spec.dims)
+        origin = own or _origin_of(spec, found.property)
         problem = property_name_error(origin)
         if problem:
             raise field_error(cls, spec.name, f"its origin would be stored as {origin!r}, and {problem}")
     return spec.replaced(property=own or found.property, text_property=found.property, origin=origin)
+
+
+def _origin_of(spec: VectorProperty, text_property: str) -> str:
+    assert spec.embedder is not None
+    return origin_property(text_property, maker_of(spec.embedder), spec.dims, spec.similarities)
 
 
 def with_former(
@@ -165,7 +170,7 @@ def with_former(
         maker = None if was.factory is None else as_embedder(was.factory)
     except ValueError as error:
         raise field_error(cls, spec.name, f"replaces=: {error}") from None
-    dims = was.dims or getattr(maker, "dims", None) or spec.dims
+    dims = getattr(maker, "dims", None) or spec.dims if was.dims is None else was.dims
     similarities: Any = was.similarity if isinstance(was.similarity, tuple) else (was.similarity,)
     former = VectorOptions(
         dims,
@@ -173,18 +178,18 @@ def with_former(
         "external",
         was.property or (None if spec.inline else spec.text),
         was.name,
-        spec.on_stale,
+        "drop" if maker is None else "embed",
         was.factory,
     )
     kind = VectorKind(text=spec.inline, as_list=spec.as_list, optional=True)
     _check_options(cls, spec.name, kind, former)
     before = with_text(cls, vector_property(spec.name, kind, former, spec.label), properties)
-    if spec.property == before.property and spec.dims == before.dims:
-        if maker == spec.embedder or (maker is not None and maker_of(maker) == maker_of(spec.embedder)):
-            raise field_error(cls, spec.name, "replaces= says what the field is already")
-        if set(spec.similarities) & set(before.similarities):
-            assert spec.origin is not None
-            spec = spec.replaced(property=spec.origin)
+    if set(spec.signatures) & set(before.signatures):
+        if maker is not None and maker_of(maker) == maker_of(spec.embedder):
+            reason = "replaces= names a policy that the field has still, with the same embedder: drop it"
+            raise field_error(cls, spec.name, reason)
+        assert spec.origin is not None
+        spec = spec.replaced(property=spec.origin)
     return spec.replaced(replaces=before)
 
 

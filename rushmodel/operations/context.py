@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..instance import Instance, state_of
+from ..port import Signature
 from .journal import NO_TRANSACTION, Journal, Remembering
 
 
@@ -15,7 +16,9 @@ class Context:
 
     ``place`` tells stores apart: a URL, or for a store in memory a name of its own. ``scope`` are the
     models given to `connect()` (None: all concrete ones). ``prepared`` are those whose policies and
-    property indexes have been looked after here. ``journal`` is that of a transaction.
+    property indexes have been looked after here. ``switched`` are migrations that are known to be over;
+    ``former`` the policies of what fields were before, ``absent`` those of them that are known to be gone.
+    ``journal`` is that of a transaction.
     """
 
     def __init__(
@@ -31,12 +34,16 @@ class Context:
         self.exact = exact
         self.scope = scope
         self.prepared: set[type[Any]] = set()
+        self.switched: set[str] = set()
+        self.absent: set[Signature] = set()
+        self.former: set[Signature] = set()
         self.journal: Journal | None = None
 
     def inside(self) -> Context:
         """The same for a transaction: what it prepares and changes can be undone."""
         made = Context(place=self.place, autosync=self.autosync, exact=self.exact, scope=self.scope)
         made.prepared = set(self.prepared)
+        made.switched, made.absent, made.former = set(self.switched), set(self.absent), set(self.former)
         made.journal = Journal()
         return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn, TypeAlias, cast, get_args
 
@@ -19,7 +19,15 @@ from ..flow import Operation, ask
 from ..inline import InlineVectors
 from ..instance import Instance, State, schema_of_instance, state_of
 from ..origins import GIVEN, origin_of
-from ..port import Float32, GetCapabilities, RecordWrite, StoredValue, VectorGuard, VectorWrite
+from ..port import (
+    Float32,
+    GetCapabilities,
+    RecordWrite,
+    Signature,
+    StoredValue,
+    VectorGuard,
+    VectorWrite,
+)
 from ..schema import MISSING, ModelSchema, Property, VectorProperty
 from ..value import Value
 from ..vectorfields import OnStale
@@ -86,22 +94,30 @@ class Draft(NamedTuple):
     """Fields whose vector was made by their embedder."""
 
 
-def texts_to_embed(record: Instance, options: SaveOptions) -> list[Wanted]:
+def texts_to_embed(
+    record: Instance, options: SaveOptions, absent: Collection[Signature] = ()
+) -> list[Wanted]:
     """The texts of a record that are new or have changed, and for which no vector was given.
 
-    Of a record that cannot be saved none: `draft` says why.
+    Of a record that cannot be saved none: `draft` says why. Nor for policies that are ``absent``.
     """
     schema, state = schema_of_instance(record), state_of(record)
     if state.deleted:
         return []
-    drafting = _Drafting(record, schema, state, options)
+    drafting = _Drafting(record, schema, state, options, absent=absent)
     return [wanted for spec in schema.embedded if (wanted := drafting.wanted(spec)) is not None]
 
 
-def draft(record: Instance, options: SaveOptions, made: Made = MappingProxyType({})) -> Draft | None:
+def draft(
+    record: Instance,
+    options: SaveOptions,
+    made: Made = MappingProxyType({}),
+    absent: Collection[Signature] = (),
+) -> Draft | None:
     """What has to be written for a record; None where nothing has changed.
 
-    ``made`` are the vectors of the texts that `texts_to_embed` told.
+    ``made`` are the vectors of the texts that `texts_to_embed` told; ``absent`` are policies of before that
+    are gone.
 
     Raises:
         PropertyError, VectorError: A value that cannot be stored; names the field.
@@ -120,7 +136,7 @@ def draft(record: Instance, options: SaveOptions, made: Made = MappingProxyType(
         raise NotSaved(
             f"if_unchanged=True is for a {schema.name} that was read or saved before; this one is new"
         )
-    drafting = _Drafting(record, schema, state, options, made)
+    drafting = _Drafting(record, schema, state, options, made, absent)
     drafting.check_inline()
     drafting.read_properties()
     for spec in schema.external:
@@ -140,9 +156,11 @@ class _Drafting:
         state: State,
         options: SaveOptions,
         made: Made = MappingProxyType({}),
+        absent: Collection[Signature] = (),
     ) -> None:
         self.record, self.schema, self.state, self.options = record, schema, state, options
         self.embedded = made
+        self.absent = absent
         self.values = vars(record)
         self.before = state.saved
         self.encoded: dict[str, StoredValue] = {}
@@ -194,6 +212,8 @@ class _Drafting:
         assert spec.text is not None
         assert spec.text_property is not None
         text, is_former = self.values.get(spec.text), spec in self.schema.former
+        if is_former and not self._there(spec):
+            return None
         if not isinstance(text, str) or (not is_former and self._gives(spec)):
             return None
         before, origin = self.before, self.state.origin
@@ -242,8 +262,8 @@ class _Drafting:
         embedded = None if spec.origin is None else self.embedded.get(spec.origin)
         if embedded is not None:
             self._take(spec, embedded)
-        else:
-            self._guard(spec, None)
+        elif self._there(spec):
+            self._guard(spec, None, spec.on_stale)
 
     def finish(self) -> Draft | None:
         state, before = self.state, self.before
@@ -337,8 +357,12 @@ class _Drafting:
         assert spec.origin is not None
         array = self._converted(spec, embedded.array)
         self.encoded[spec.origin] = embedded.origin
-        self.vectors += [VectorWrite(signature, array) for signature in spec.signatures]
+        self.vectors += [VectorWrite(signature, array) for signature in self._there(spec)]
         return array
+
+    def _there(self, spec: VectorProperty) -> list[Signature]:
+        """The policies of a field that are not known to be gone."""
+        return [each for each in spec.signatures if each not in self.absent]
 
     def _note_origin(self, spec: VectorProperty, *, assigned: bool) -> None:
         """Say that the vector was given by hand for this text; a clone's is of where it was."""
@@ -395,12 +419,12 @@ class _Drafting:
             self.kept += [VectorWrite(signature, None) for signature in spec.signatures]
             self._guard(spec, known)
 
-    def _guard(self, spec: VectorProperty, known: Any) -> None:
+    def _guard(self, spec: VectorProperty, known: Any, on_stale: OnStale | None = None) -> None:
         """See to a vector that is not written although its text may change (promise 3)."""
         if spec.text_property is None:
             return
         text = self.encoded.get(spec.text_property)
-        action = self.options.on_stale or spec.on_stale
+        action = on_stale or self.options.on_stale or spec.on_stale
         seen = self.before is not None and spec.text_property not in self.unseen
         if action == "keep" or (seen and (self.before or {}).get(spec.text_property) == text):
             return

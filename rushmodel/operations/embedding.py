@@ -10,8 +10,9 @@ from ..embedding import maker_of
 from ..flow import Operation, ask
 from ..instance import Instance, schema_of_instance
 from ..origins import is_unmade, origin_of
-from ..port import FindRecords, RecordQuery, StoredRecord
+from ..port import FindRecords, RecordQuery, StoredRecord, Unmade
 from ..schema import ModelSchema, VectorProperty
+from .context import Context
 from .drafts import Embedded, Made, SaveOptions, Wanted, texts_to_embed
 
 _KEYS = 1000
@@ -24,7 +25,7 @@ NOTHING: Made = {}
 
 
 def embed_texts(
-    records: Iterable[Instance], options: SaveOptions, *, are_changed: bool = False
+    context: Context, records: Iterable[Instance], options: SaveOptions, *, are_changed: bool = False
 ) -> Operation[Vectors]:
     """The vectors of the texts of some records that are new or have changed; each text is embedded once.
 
@@ -38,7 +39,7 @@ def embed_texts(
         (record, each)
         for record in records
         if isinstance(record, Instance) and schema_of_instance(record).embedded
-        for each in texts_to_embed(record, options)
+        for each in texts_to_embed(record, options, context.absent)
     ]
     if not wanted:
         return {}
@@ -73,6 +74,17 @@ def is_made_of(data: Mapping[str, Any], spec: VectorProperty, text: str) -> bool
     assert spec.origin is not None
     assert spec.embedder is not None
     return not is_unmade(text.encode(), data.get(spec.origin), maker_of(spec.embedder))
+
+
+def unmade(specs: Sequence[VectorProperty]) -> tuple[Unmade, ...]:
+    """How a store is asked for the records of which one of these vectors has to be made."""
+    asked: list[Unmade] = []
+    for spec in specs:
+        assert spec.text_property is not None
+        assert spec.origin is not None
+        assert spec.embedder is not None
+        asked.append(Unmade(spec.text_property, spec.origin, maker_of(spec.embedder), spec.signatures))
+    return tuple(asked)
 
 
 def _without_known(

@@ -20,6 +20,7 @@ from ..port import (
 )
 from ..schema import ModelSchema
 from .context import Context
+from .migrating import migrations
 
 
 def plan(schemas: Sequence[ModelSchema]) -> Operation[Plan]:
@@ -36,10 +37,13 @@ def plan(schemas: Sequence[ModelSchema]) -> Operation[Plan]:
             changes.append(PolicyChange("keep", signature, coverage, policy_id))
         else:
             changes.append((yield from _missing(signature)))
+    moving = yield from migrations(schemas, policies)
+    before = {one for each in moving if not each.is_switched or each.remaining for one in each.old}
     for signature, (policy_id, coverage) in there.items():
-        changes.append(PolicyChange("undeclared", signature, coverage, policy_id))
+        spare: ChangeKind = "replaced" if signature in before else "undeclared"
+        changes.append(PolicyChange(spare, signature, coverage, policy_id))
     changes.sort(key=lambda each: (each.signature.label, each.signature.property, str(each.signature)))
-    return Plan(tuple(changes))
+    return Plan(tuple(changes), migrations=tuple(moving))
 
 
 def sync(
@@ -65,7 +69,7 @@ def sync(
     if holding and not drop_vectors:
         raise _holds_vectors(holding)
     for change in made.of("create"):
-        yield from _create(change.signature)
+        yield from create(change.signature)
     for change in spare:
         assert change.policy_id is not None
         yield from ask(DeletePolicy(change.policy_id, only_empty=not drop_vectors))
@@ -74,7 +78,7 @@ def sync(
         context.prepared.add(schema.model)
     dropped = {change.policy_id for change in spare}
     changes = [each.replaced(kind="drop") if each.policy_id in dropped else each for each in made.changes]
-    return Plan(tuple(changes), done=True)
+    return Plan(tuple(changes), done=True, migrations=made.migrations)
 
 
 def prepare(context: Context, schema: ModelSchema) -> Operation[None]:
@@ -85,19 +89,24 @@ def prepare(context: Context, schema: ModelSchema) -> Operation[None]:
         PolicyMissing: Autosync is off, and a policy is not there.
     """
     if schema.signatures:
-        missing = yield from _to_create(schema)
+        missing = yield from _to_create(context, schema)
         if missing and not context.autosync:
             raise policy_missing(schema, missing[0])
         for signature in missing:
-            yield from _create(signature)
+            yield from create(signature)
     yield from _ensure_indexes(schema)
     context.prepared.add(schema.model)
 
 
-def _to_create(schema: ModelSchema) -> Operation[list[Signature]]:
-    """The policies a class lacks, where it is safe to create them without being asked."""
+def _to_create(context: Context, schema: ModelSchema) -> Operation[list[Signature]]:
+    """The policies a class lacks, where it is safe to create them without being asked.
+
+    Those of what its fields were before may be there beside them.
+    """
     policies = yield from ask(ListPolicies(schema.label))
-    there = {each.signature: each.id for each in policies}
+    there = {each.signature: each.id for each in policies if each.signature not in schema.former_signatures}
+    context.former |= schema.former_signatures
+    context.absent |= schema.former_signatures - {each.signature for each in policies}
     missing = [each for each in schema.signatures if each not in there]
     beside = [
         each
@@ -116,7 +125,7 @@ def _to_create(schema: ModelSchema) -> Operation[list[Signature]]:
         raise PolicyDrift(
             f"{schema.name} wants the policy {missing[0]}, and there are others for that property: "
             f"{', '.join(sorted(map(str, drifted)))}. db.sync() creates the new one beside them; "
-            "`rushmodel migrate` moves the vectors over",
+            "VectorField(replaces=...) and db.migrate() move the vectors over",
             model=schema.model,
             signature=missing[0],
         )
@@ -145,7 +154,8 @@ def _missing(signature: Signature) -> Operation[PolicyChange]:
     return PolicyChange(kind, signature, Coverage(having, 0))
 
 
-def _create(signature: Signature) -> Operation[None]:
+def create(signature: Signature) -> Operation[None]:
+    """See to it that there is that policy."""
     try:
         yield from ask(CreatePolicy(signature))
     except PolicyExists:

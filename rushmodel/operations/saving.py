@@ -11,6 +11,7 @@ from ..errors import (
     KeyChanged,
     ModelError,
     NotSaved,
+    PolicyMissing,
     PropertyError,
     RecordGone,
     RushModelError,
@@ -24,6 +25,7 @@ from ..schema import ModelSchema
 from .context import Context
 from .drafts import Draft, Made, SaveOptions, draft, guards_of, held_vectors, stale_vector
 from .embedding import NOTHING, Vectors, embed_texts
+from .migrating import has_lost
 from .planning import prepare
 from .settling import forget_dropped, settle, take_version
 from .trees import Tree, is_tree, reachable, save_tree
@@ -42,35 +44,48 @@ def save(
     stay as they are in memory, to be written by another save.
     """
     schema = schema_of_instance(record)
-    label = schema.concrete_label()
     options.check(schema)
     context.check_place(record)
-    if cascade and is_tree(record):
-        yield from save_tree(context, record, options)
-        return record
+    while True:
+        try:
+            if cascade and is_tree(record):
+                yield from save_tree(context, record, options)
+            else:
+                yield from _save_alone(context, schema, record, options)
+            return record
+        except PolicyMissing:
+            if not (yield from has_lost(context)):
+                raise
+
+
+def _save_alone(
+    context: Context, schema: ModelSchema, record: Instance, options: SaveOptions
+) -> Operation[None]:
+    label = schema.concrete_label()
+    if schema.former and schema.model not in context.prepared:
+        yield from prepare(context, schema)  # which finds out what there is of before
     embedded: Vectors = {}
     if schema.embedded:
-        embedded = yield from embed_texts((record,), options)
-    made = draft(record, options, embedded.get(id(record), NOTHING))
+        embedded = yield from embed_texts(context, (record,), options)
+    made = draft(record, options, embedded.get(id(record), NOTHING), context.absent)
     if made is None:
-        return record
+        return
     yield from options.check_store()
     if schema.model not in context.prepared:
         yield from prepare(context, schema)
     try:
         (written,) = yield from ask(SaveRecords(label, (made.write,)))
     except StaleVector as error:
-        again = yield from _embedded_after_all(schema, record, options, error)
-        made = draft(record, options, again)
+        again = yield from _embedded_after_all(context, schema, record, options, error)
+        made = draft(record, options, again, context.absent)
         assert made is not None
         (written,) = yield from ask(SaveRecords(label, (made.write,)))
     with context.remembering(record):
         settle(made, written, context.place)
-    return record
 
 
 def _embedded_after_all(
-    schema: ModelSchema, record: Instance, options: SaveOptions, error: StaleVector
+    context: Context, schema: ModelSchema, record: Instance, options: SaveOptions, error: StaleVector
 ) -> Operation[Made]:
     """The vectors of a record whose stored text was the same when it was looked at, and then was another.
 
@@ -79,7 +94,7 @@ def _embedded_after_all(
     """
     again: Vectors = {}
     if schema.embedded:
-        again = yield from embed_texts((record,), options, are_changed=True)
+        again = yield from embed_texts(context, (record,), options, are_changed=True)
     if id(record) not in again:
         raise _named(schema, error) from error
     return again[id(record)]
@@ -153,12 +168,30 @@ def save_batch(
     Raises:
         BulkError: Without ``skip``: a record was refused, and none of the batch is written.
     """
+    while True:
+        try:
+            if schema.relations and any(isinstance(item, Instance) and is_tree(item) for _, item in batch):
+                return (yield from _save_trees(context, schema, batch, report, skip=skip))
+            return (yield from _save_flat(context, schema, batch, report, skip=skip))
+        except PolicyMissing:
+            if not (yield from has_lost(context)):
+                raise
+
+
+def _save_flat(
+    context: Context,
+    schema: ModelSchema,
+    batch: Sequence[tuple[int, object]],
+    report: BulkReport,
+    *,
+    skip: bool,
+) -> Operation[BulkReport]:
     label = schema.concrete_label()
-    if schema.relations and any(isinstance(item, Instance) and is_tree(item) for _, item in batch):
-        return (yield from _save_trees(context, schema, batch, report, skip=skip))
+    if schema.former and schema.model not in context.prepared:
+        yield from prepare(context, schema)
     embedded: Vectors = {}
     if schema.embedded:
-        embedded = yield from _embed_batch(schema, [item for _, item in batch], report)
+        embedded = yield from _embed_batch(context, [item for _, item in batch], report)
     drafts, failed, repeated, unchanged = _drafts(context, schema, batch, embedded)
     if failed and not skip:
         raise _bulk_error(schema, report, failed)
@@ -170,14 +203,14 @@ def save_batch(
             written = yield from ask(SaveRecords(label, [made.write for _, made in drafts]))
         except RushModelError as error:
             at = getattr(error, "index", None)
-            if at is None:
+            if at is None or (isinstance(error, PolicyMissing) and context.former - context.absent):
                 error.__dict__["report"] = report  # what was saved before the store gave up
                 raise
             position, made = drafts.pop(at)
             if isinstance(error, StaleVector) and schema.embedded and id(made.record) not in again:
                 again.add(id(made.record))
-                vectors = yield from embed_texts((made.record,), DEFAULTS, are_changed=True)
-                anew = draft(made.record, DEFAULTS, vectors.get(id(made.record), NOTHING))
+                vectors = yield from embed_texts(context, (made.record,), DEFAULTS, are_changed=True)
+                anew = draft(made.record, DEFAULTS, vectors.get(id(made.record), NOTHING), context.absent)
                 assert anew is not None
                 drafts.insert(at, (position, anew))
                 continue
@@ -193,10 +226,10 @@ def save_batch(
     return _reported(report, len(drafts) + unchanged, failed, repeated)
 
 
-def _embed_batch(schema: ModelSchema, items: Sequence[object], report: BulkReport) -> Operation[Vectors]:
+def _embed_batch(context: Context, items: Sequence[object], report: BulkReport) -> Operation[Vectors]:
     try:
         records = [item for item in items if isinstance(item, Instance)]
-        return (yield from embed_texts(records, DEFAULTS))
+        return (yield from embed_texts(context, records, DEFAULTS))
     except EmbedderError as error:
         error.__dict__["report"] = report  # what was saved before the embedder failed
         raise
@@ -229,7 +262,7 @@ def _save_trees(
     embedded: Vectors = {}
     if any(schema_of_instance(each).embedded for _, root in roots for each in reachable(root)):
         embedded = yield from _embed_batch(
-            schema, [each for _, root in roots for each in reachable(root)], report
+            context, [each for _, root in roots for each in reachable(root)], report
         )
     while True:
         tree = Tree(context, embedded)
@@ -290,7 +323,7 @@ def _drafts(
                 raise _other_model(schema, item)
             assert isinstance(item, Instance)
             context.check_place(item)
-            made = draft(item, DEFAULTS, embedded.get(id(item), NOTHING))
+            made = draft(item, DEFAULTS, embedded.get(id(item), NOTHING), context.absent)
         except RushModelError as error:
             failed.append(Failed(position, item, error))
         else:

@@ -8,7 +8,15 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from ..errors import AmbiguousSearch, CapabilityError, NotSaved, QueryError, VectorError, VectorsNotLoaded
+from ..errors import (
+    AmbiguousSearch,
+    CapabilityError,
+    NotSaved,
+    PolicyMissing,
+    QueryError,
+    VectorError,
+    VectorsNotLoaded,
+)
 from ..expressions import Column, Condition, VectorColumn
 from ..flow import Operation, ask
 from ..instance import Instance, state_of
@@ -29,6 +37,7 @@ from ..value import Value
 from ..vectors import as_vector
 from .context import Context
 from .embedding import embed
+from .migrating import has_lost, serving
 from .reading import signatures_to_read
 
 M = TypeVar("M", bound=Instance)
@@ -62,19 +71,32 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
     """
     schema.concrete_label()
     _check(schema, wanted)
+    context.former |= schema.former_signatures
+    while True:
+        try:
+            return (yield from _search(context, schema, wanted))
+        except PolicyMissing:
+            if not (yield from has_lost(context)):
+                raise
+
+
+def _search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[Hits[Any]]:
     without: str | None = None
     if isinstance(wanted.query, Instance):
         context.check_place(wanted.query)
         without = state_of(wanted.query).record_id
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
+        spec, similarity = yield from _serving(context, spec, similarity)
         vector = yield from _vector_of(schema, wanted.query, spec)
     elif isinstance(wanted.query, str):
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
+        spec, similarity = yield from _serving(context, spec, similarity, by_text=True)
         (vector,) = yield from embed(spec, [wanted.query], "query")
         vector = _fitting(schema, spec, similarity, vector, "")
     else:
         vector = _query_vector(schema, wanted.query)
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, len(vector)), len(vector))
+        spec, similarity = yield from _serving(context, spec, similarity, len(vector))
         vector = _fitting(schema, spec, similarity, vector, "")
     query = yield from _records(schema, wanted)
     found = yield from ask(
@@ -98,11 +120,23 @@ def search_many(
     """The records nearest to each of several vectors, or texts, meant for one field; as `search`."""
     schema.concrete_label()
     several = list(queries)
+    context.former |= schema.former_signatures
+    while True:
+        try:
+            return (yield from _search_many(context, schema, several, wanted))
+        except PolicyMissing:
+            if not (yield from has_lost(context)):
+                raise
+
+
+def _search_many(
+    context: Context, schema: ModelSchema, several: Sequence[object], wanted: Search
+) -> Operation[list[Hits[Any]]]:
     wanted = wanted.replaced(query=next((each for each in several if isinstance(each, str)), None))
     if wanted.query is not None:
-        spec, similarity, together = yield from _texts_together(schema, several, wanted)
+        spec, similarity, together = yield from _texts_together(context, schema, several, wanted)
     elif several:
-        spec, similarity, together = _vectors_together(schema, several, wanted)
+        spec, similarity, together = yield from _vectors_together(context, schema, several, wanted)
     else:
         _check(schema, wanted, any_query=True)
         return []
@@ -122,8 +156,8 @@ def search_many(
 
 
 def _vectors_together(
-    schema: ModelSchema, queries: Sequence[object], wanted: Search
-) -> tuple[VectorProperty, Similarity, Float32]:
+    context: Context, schema: ModelSchema, queries: Sequence[object], wanted: Search
+) -> Operation[tuple[VectorProperty, Similarity, Float32]]:
     vectors = [_query_vector(schema, query, f"query {place}: ") for place, query in enumerate(queries)]
     _check(schema, wanted, any_query=True)
     length = len(vectors[0])
@@ -136,11 +170,12 @@ def _vectors_together(
                 given=len(vector),
             )
     spec, similarity = _only(schema, wanted, _candidates(schema, wanted, length), length)
+    spec, similarity = yield from _serving(context, spec, similarity, length)
     return spec, similarity, _fitting_together(schema, spec, similarity, vectors)
 
 
 def _texts_together(
-    schema: ModelSchema, queries: Sequence[object], wanted: Search
+    context: Context, schema: ModelSchema, queries: Sequence[object], wanted: Search
 ) -> Operation[tuple[VectorProperty, Similarity, Float32]]:
     for place, query in enumerate(queries):
         if not isinstance(query, str):
@@ -150,8 +185,41 @@ def _texts_together(
             )
     _check(schema, wanted)
     spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
+    spec, similarity = yield from _serving(context, spec, similarity, by_text=True)
     vectors = yield from embed(spec, cast("Sequence[str]", queries), "query")
     return spec, similarity, _fitting_together(schema, spec, similarity, vectors)
+
+
+def _serving(
+    context: Context,
+    spec: VectorProperty,
+    similarity: Similarity,
+    length: int | None = None,
+    *,
+    by_text: bool = False,
+) -> Operation[tuple[VectorProperty, Similarity]]:
+    """The field whose vectors are searched: what it was before, while it is being migrated.
+
+    Raises:
+        PolicyMissing: The vectors of that length are not complete yet.
+        CapabilityError: Those of before have no embedder for the text.
+    """
+    now = yield from serving(context, spec)
+    if now is spec:
+        return spec, similarity
+    where = f"{spec.label}.{spec.name}"
+    if length is not None and length != now.dims:
+        raise PolicyMissing(
+            f"{where}: not every record has its vector of {spec.dims} numbers yet, so the ones of {now.dims} "
+            "are searched until db.migrate() is done",
+            field=spec.name,
+        )
+    if by_text and now.embedder is None:
+        raise CapabilityError(
+            f"{where}: the vectors of before are searched until db.migrate() is done, and they have no "
+            f"embedder: pass a vector of {now.dims} numbers, or give replaces=VectorSpec(...) their factory="
+        )
+    return now, similarity if similarity in now.similarities else now.similarities[0]
 
 
 def _fitting_together(
@@ -264,6 +332,10 @@ def _candidates(
         for each in spec.similarities
         if (length is None or spec.dims == length) and (spec.embedder or not isinstance(wanted.query, str))
     ]
+    if not fitting:  # vectors of before, which are there until they are retired
+        fitting = [
+            (spec, each) for spec in schema.former for each in spec.similarities if spec.dims == length
+        ]
     if not fitting:
         lengths = ", ".join(f"{spec.name}: {spec.dims}" for spec in schema.vectors)
         raise VectorError(
@@ -328,8 +400,8 @@ def _vector_of(schema: ModelSchema, record: Instance, spec: VectorProperty) -> O
             f"{schema.name}.search() takes a {schema.name} to look like, got {type(record).__name__}"
         )
     state = state_of(record)
-    value = vars(record).get(spec.name)
-    if spec.inline:
+    value = None if spec in schema.former else vars(record).get(spec.name)
+    if spec.inline and spec not in schema.former:
         value = vars(record)["vectors"].held(spec.name)
     if value is not None:
         return spec.convert(value)

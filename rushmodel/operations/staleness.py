@@ -17,13 +17,12 @@ from ..port import (
     SaveRecords,
     StoredRecord,
     StoredValue,
-    Unmade,
     VectorWrite,
 )
 from ..schema import ModelSchema, VectorProperty
 from .context import Context
-from .embedding import embed, is_made_of
-from .planning import prepare
+from .embedding import embed, is_made_of, unmade
+from .planning import create, prepare
 from .searching import on_field
 
 _VAIN: int = 10
@@ -46,30 +45,27 @@ def embedded_fields(schema: ModelSchema, on: object) -> tuple[VectorProperty, ..
     return having
 
 
-def unmade(specs: Sequence[VectorProperty]) -> tuple[Unmade, ...]:
-    """How a store is asked for the records of which one of these vectors has to be made."""
-    asked: list[Unmade] = []
-    for spec in specs:
-        assert spec.text_property is not None
-        assert spec.origin is not None
-        assert spec.embedder is not None
-        asked.append(Unmade(spec.text_property, spec.origin, maker_of(spec.embedder), spec.signatures))
-    return tuple(asked)
-
-
 class Mending:
-    """Makes the stale vectors of some fields, a batch at a time, until there are none left.
+    """Makes the stale vectors of some fields, a batch at a time, until there are none left; or, with
+    ``everything``, all of them once.
 
     Others may write meanwhile: what they changed is left alone, and looked at again.
     """
 
     def __init__(
-        self, context: Context, schema: ModelSchema, specs: Sequence[VectorProperty], batch: int
+        self,
+        context: Context,
+        schema: ModelSchema,
+        specs: Sequence[VectorProperty],
+        batch: int,
+        *,
+        everything: bool = False,
     ) -> None:
         self._context = context
         self.schema = schema
         self._specs = specs
         self._batch = batch
+        self._everything = everything
         self._cursor: str | None = None
         self._found = False
         self._made = 0
@@ -81,8 +77,7 @@ class Mending:
         if self.schema.model not in self._context.prepared:
             yield from prepare(self._context, self.schema)
         if self._cursor is None:
-            query = RecordQuery((label,), unmade=unmade(self._specs), scalars=self.schema.scalars)
-            self._cursor = yield from ask(OpenCursor(query))
+            self._cursor = yield from ask(OpenCursor(self._query(label)))
             self._found, self._made = False, 0
         records = yield from ask(ReadCursor(self._cursor, self._batch))
         if records:
@@ -91,7 +86,7 @@ class Mending:
             self._made += made
             return made
         yield from self.close()
-        if not self._found:
+        if not self._found or self._everything:
             return None
         self._vain = 0 if self._made else self._vain + 1
         if self._vain == _VAIN:
@@ -105,6 +100,12 @@ class Mending:
         cursor, self._cursor = self._cursor, None
         if cursor is not None:
             yield from ask(CloseCursor(cursor))
+
+    def _query(self, label: str) -> RecordQuery:
+        if not self._everything:
+            return RecordQuery((label,), unmade=unmade(self._specs), scalars=self.schema.scalars)
+        texts = [{str(each.text_property): {"$exists": True}} for each in self._specs]
+        return RecordQuery((label,), {"$or": texts}, scalars=self.schema.scalars)
 
     def _mend(self, label: str, records: Sequence[StoredRecord]) -> Operation[int]:
         data: dict[str, dict[str, StoredValue]] = {each.id: {} for each in records}
@@ -150,4 +151,11 @@ class Mending:
         text = data.get(str(spec.text_property))
         if not isinstance(text, str):
             return False
-        return len(self._specs) == 1 or not is_made_of(data, spec, text)
+        return self._everything or len(self._specs) == 1 or not is_made_of(data, spec, text)
+
+
+def begin(context: Context, schema: ModelSchema, spec: VectorProperty) -> Operation[None]:
+    """See to it that the policies of a field are there, beside those of what it was before."""
+    for signature in spec.signatures:
+        yield from create(signature)
+    yield from prepare(context, schema)

@@ -133,7 +133,8 @@ class Tree:
     def _node(self, record: Instance, options: SaveOptions) -> _Node:
         try:
             self._context.check_place(record)
-            return _Node(record, draft(record, options, self._embedded.get(id(record), NOTHING)))
+            embedded = self._embedded.get(id(record), NOTHING)
+            return _Node(record, draft(record, options, embedded, self._context.absent))
         except RushModelError as error:
             about(schema_of_instance(record), error)
             raise
@@ -238,7 +239,7 @@ def save_tree(context: Context, root: Any, options: SaveOptions) -> Operation[No
     Raises:
         As `Tree.add` and `Tree.save`.
     """
-    embedded = yield from embed_texts(reachable(root), options)
+    embedded = yield from embed_texts(context, reachable(root), options)
     tree = Tree(context, embedded)
     tree.add(root, 0, options)
     yield from options.check_store()
