@@ -85,9 +85,11 @@ class Migration(Value):
             steps[-1] += ": db.migrate()"
         if self.old:
             steps.append("retire the old: db.sync(prune=True, drop_vectors=True)")
+        if not steps:
+            return f"{self.label}.{self.field}: its migration is done, replaces= can go."
         dims = {each.dims for each in self.old}, {each.dims for each in self.new}
         old, new = ("/".join(map(str, sorted(filter(None, each)))) for each in dims)
-        return f"{self.label}.{self.field}, {old or 'none'} to {new}: {'; then '.join(steps) or 'done'}."
+        return f"{self.label}.{self.field}, {old or 'none'} to {new}: {'; then '.join(steps)}."
 
 
 class Plan(Value):

@@ -356,7 +356,7 @@ def test_fields_that_cannot_be(options, says):
 
         class Wrong(Model, label="Wrong"):
             body: Field[str] = field(key=True)
-            embedding: Vector = VectorField(property="body", **options)  # type: ignore[misc]
+            embedding: Vector = VectorField(property="body", **options)
 
 
 def test_vectors_are_those_of_the_new_embedder(embedded_location):
