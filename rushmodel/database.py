@@ -13,13 +13,14 @@ from typing_extensions import Self
 
 from . import current
 from .catalog import Schema
+from .embedding import Embedder, EmbedFunction, as_embedder
 from .errors import ConfigurationError
 from .expressions import Column, VectorColumn
 from .files import AsyncFiles, Files
 from .flow import Operation, arun, ask, run
 from .imports import Progress
 from .instance import Instance
-from .mending import Migrating
+from .mending import Migrating, abackfill, backfill
 from .metaclass import schema_of
 from .opening import (
     FOREVER,
@@ -28,6 +29,7 @@ from .opening import (
     Durability,
     Store,
     is_number,
+    is_server,
     locate,
     open_store,
     url_of,
@@ -67,6 +69,7 @@ def connect(
     exact: bool = True,
     durability: Durability = "full",
     timeout: float | None = TIMEOUT,
+    embedder: Embedder | EmbedFunction | None = None,
     default: bool | None = None,
 ) -> Database:
     """Open a database.
@@ -85,6 +88,8 @@ def connect(
             killed process, and saves cost less. Servers have their own.
         timeout: Seconds that a verb may take on a server, retries included; a bulk save may take
             that for each batch. None: each request has its own limit, and the verb none.
+        embedder: Makes the managed vectors of an embedded store, in saves of models and in
+            `Database.backfill`. A server has its own.
         default: Whether models use this database where none is selected. None: the first one is.
 
     Raises:
@@ -102,11 +107,12 @@ def connect(
                 raise ConfigurationError(f"models= takes model classes, got {model!r}")
             schema_of(model).concrete_label()
     named = locate(location, token=token)
+    made = None if embedder is None else _embedder(embedder, named)
     current.check_default(url_of(named), default)
     store = open_store(named, token=token, durability=durability, timeout=timeout)
     # Stores in memory share a URL, and not their records.
     place = store.url if store.url != MEMORY else f"{MEMORY} (number {next(_memories)} of this process)"
-    context = Context(place=place, autosync=autosync, exact=exact, scope=scope)
+    context = Context(place=place, autosync=autosync, exact=exact, scope=scope, embedder=made)
     database = Database(store, context)
     current.enter_default(database, default)
     return database
@@ -182,6 +188,17 @@ class Database(Files):
         """
         Migrating(self.context, self.schemas(), batch, progress).run(self.here())
         return self.plan()
+
+    def backfill(self, *, batch: int = 200, progress: Progress | None = None) -> int:
+        """Make the managed vectors that are missing, by ``connect(..., embedder=...)``; of how many records.
+
+        Saves of models make theirs; these are of records that were there before, or written by the client.
+
+        Raises:
+            CapabilityError: The database has no embedder; a RushDB server has its own.
+            EmbedderError: The embedder failed; what was made before is written.
+        """
+        return backfill(self.here(), self.context, batch, progress)
 
     def schema(self, *labels: str) -> Schema:
         """What is in the store: labels, properties, relationships and policies; print it for tables.
@@ -357,6 +374,11 @@ class AsyncDatabase(AsyncFiles):
         await migrating.arun(database.here())
         return await self.plan()
 
+    async def backfill(self, *, batch: int = 200, progress: Progress | None = None) -> int:
+        """As `Database.backfill`."""
+        database = self._database
+        return await abackfill(database.here(), database.context, batch, progress)
+
     def transaction(self, *, seconds: float | None = None) -> Transaction:
         """As `Database.transaction`; for ``async with``."""
         return self._database.transaction(seconds=seconds)
@@ -405,6 +427,23 @@ class AsyncDatabase(AsyncFiles):
 
     def __repr__(self) -> str:
         return f"<AsyncDatabase {self._database.url}>"
+
+
+def _embedder(given: Embedder | EmbedFunction, location: str) -> Embedder:
+    if is_server(location):
+        raise ConfigurationError(
+            "embedder= is for the embedded store: a server makes its managed vectors itself. For vectors "
+            "that are made here, give the field factory="
+        )
+    try:
+        made = as_embedder(given)
+    except ValueError as error:
+        raise ConfigurationError(str(error).replace("factory=", "embedder=")) from None
+    if getattr(made, "dims", None) is None:
+        raise ConfigurationError(
+            f"the embedder {made.name} has to tell its dims, as in embedder(..., dims=384)"
+        )
+    return made
 
 
 def _backup(path: str | os.PathLike[str], overwrite: bool) -> BackUpStore:

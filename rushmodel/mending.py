@@ -9,6 +9,7 @@ from .current import current_database
 from .imports import Progress
 from .metaclass import schema_of
 from .operations.context import Context
+from .operations.managing import managed_fields
 from .operations.migrating import is_complete, migrating, switch
 from .operations.naming import named
 from .operations.staleness import Mending, begin, embedded_fields
@@ -52,6 +53,28 @@ def mending_of(model: type[Any], on: object, batch: int) -> tuple[Here, Mending]
     schema.concrete_label()
     fields = embedded_fields(schema, on)
     return database.here(), Mending(database.context, schema, fields, check_batch(batch))
+
+
+def backfill(here: Here, context: Context, batch: int, progress: Progress | None) -> int:
+    """Make what managed vectors there have to be; of how many records."""
+    done = 0
+    for schema, spec in here.run(managed_fields(context)):
+        mending = Mending(context, schema, [spec], check_batch(batch))
+        done += mend(here, mending, None if progress is None else _after(progress, done), "backfill")
+    return done
+
+
+async def abackfill(here: Here, context: Context, batch: int, progress: Progress | None) -> int:
+    """As `backfill`."""
+    done = 0
+    for schema, spec in await here.arun(managed_fields(context)):
+        mending = Mending(context, schema, [spec], check_batch(batch))
+        done += await amend(here, mending, None if progress is None else _after(progress, done), "backfill")
+    return done
+
+
+def _after(progress: Progress, done: int) -> Progress:
+    return lambda count: progress(done + count)
 
 
 class Migrating:

@@ -46,7 +46,7 @@ def embed_texts(
     if are_changed:
         wanted = [(record, each) for record, each in wanted if _embeds(record, each, options)]
     elif any(each.unless for _, each in wanted):
-        wanted = yield from _without_known(wanted, options)
+        wanted = yield from _without_known(context, wanted, options)
     made: Vectors = {}
     by_spec: dict[int, list[tuple[Instance, Wanted]]] = {}
     for record, each in wanted:
@@ -88,25 +88,33 @@ def unmade(specs: Sequence[VectorProperty]) -> tuple[Unmade, ...]:
 
 
 def _without_known(
-    wanted: list[tuple[Instance, Wanted]], options: SaveOptions
+    context: Context, wanted: list[tuple[Instance, Wanted]], options: SaveOptions
 ) -> Operation[list[tuple[Instance, Wanted]]]:
     """What has to be embedded although the record may be in the store already."""
-    asked: dict[type[Any], list[Instance]] = {}
-    for record, each in wanted:
-        if each.unless:
-            asked.setdefault(type(record), []).append(record)
-    known: dict[tuple[type[Any], tuple[Any, ...]], StoredRecord] = {}
-    for model, records in asked.items():
-        schema = schema_of_instance(records[0])
-        for query in _by_key(schema, records):
-            for stored in (yield from ask(FindRecords(query))):
-                key = tuple(stored.data.get(name) for name in schema.key_properties)
-                known[model, key] = stored
+    known = yield from stored_by_key(context, [record for record, each in wanted if each.unless])
     return [
         (record, each)
         for record, each in wanted
-        if not each.unless or _is_new(record, each, known.get((type(record), _key(record))), options)
+        if not each.unless or _is_new(record, each, known.get(id(record)), options)
     ]
+
+
+def stored_by_key(context: Context, records: Sequence[Instance]) -> Operation[dict[int, StoredRecord]]:
+    """What is stored under the merge keys of new records: their texts and origins, by the instance's `id`."""
+    asked: dict[type[Any], list[Instance]] = {}
+    for record in records:
+        asked.setdefault(type(record), []).append(record)
+    known: dict[int, StoredRecord] = {}
+    for several in asked.values():
+        schema = context.served(schema_of_instance(several[0]))
+        found: dict[tuple[Any, ...], StoredRecord] = {}
+        for query in _by_key(schema, several):
+            for stored in (yield from ask(FindRecords(query))):
+                found[tuple(stored.data.get(name) for name in schema.key_properties)] = stored
+        for record in several:
+            if (key := _key(record)) in found:
+                known[id(record)] = found[key]
+    return known
 
 
 def _is_new(record: Instance, wanted: Wanted, stored: StoredRecord | None, options: SaveOptions) -> bool:
@@ -129,7 +137,15 @@ def _embeds(record: Instance, wanted: Wanted, options: SaveOptions) -> bool:
 def _by_key(schema: ModelSchema, records: Sequence[Instance]) -> Iterator[RecordQuery]:
     keys = [key for key in {_key(record): None for record in records} if None not in key]
     names = schema.key_properties
-    read = [*names, *(name for each in schema.embedded for name in (each.text_property, each.origin) if name)]
+    read = [
+        *names,
+        *(
+            name
+            for each in (*schema.vectors, *schema.former)
+            for name in (each.text_property, each.origin)
+            if name
+        ),
+    ]
     for begin in range(0, len(keys), _KEYS):
         some = keys[begin : begin + _KEYS]
         if len(names) == 1:

@@ -25,6 +25,7 @@ from ..schema import ModelSchema
 from .context import Context
 from .drafts import Draft, Made, SaveOptions, draft, guards_of, held_vectors, stale_vector
 from .embedding import NOTHING, Vectors, embed_texts
+from .managing import with_managed
 from .migrating import has_lost
 from .planning import prepare
 from .settling import forget_dropped, settle, take_version
@@ -73,12 +74,15 @@ def _save_alone(
     yield from options.check_store()
     if schema.model not in context.prepared:
         yield from prepare(context, schema)
+    if context.embedder is not None:
+        (made,) = yield from with_managed(context, (made,))
     try:
         (written,) = yield from ask(SaveRecords(label, (made.write,)))
     except StaleVector as error:
         again = yield from _embedded_after_all(context, schema, record, options, error)
         made = draft(record, options, again, context.absent)
         assert made is not None
+        (made,) = yield from with_managed(context, (made,))
         (written,) = yield from ask(SaveRecords(label, (made.write,)))
     with context.remembering(record):
         settle(made, written, context.place)
@@ -197,6 +201,9 @@ def _save_flat(
         raise _bulk_error(schema, report, failed)
     if drafts and schema.model not in context.prepared:
         yield from prepare(context, schema)
+    if context.embedder is not None:
+        managed = yield from with_managed(context, [each for _, each in drafts])
+        drafts = [(position, each) for (position, _), each in zip(drafts, managed, strict=True)]
     again: set[int] = set()
     while drafts:
         try:

@@ -28,6 +28,7 @@ from ..port import (
     RecordQuery,
     SearchMany,
     SearchVectors,
+    SearchWords,
     Similarity,
     StoredRecord,
 )
@@ -70,6 +71,7 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
         CapabilityError: Text was given: no field has an embedder, and the store searches no words.
     """
     schema.concrete_label()
+    schema = context.served(schema)
     _check(schema, wanted)
     context.former |= schema.former_signatures
     while True:
@@ -91,6 +93,8 @@ def _search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[
     elif isinstance(wanted.query, str):
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
         spec, similarity = yield from _serving(context, spec, similarity, by_text=True)
+        if spec.embedder is None:  # managed, by a server that embeds the words itself
+            return (yield from _by_words(context, schema, wanted, spec, similarity))
         (vector,) = yield from embed(spec, [wanted.query], "query")
         vector = _fitting(schema, spec, similarity, vector, "")
     else:
@@ -120,6 +124,7 @@ def search_many(
     """The records nearest to each of several vectors, or texts, meant for one field; as `search`."""
     schema.concrete_label()
     several = list(queries)
+    schema = context.served(schema)
     context.former |= schema.former_signatures
     while True:
         try:
@@ -127,6 +132,23 @@ def search_many(
         except PolicyMissing:
             if not (yield from has_lost(context)):
                 raise
+
+
+def _by_words(
+    context: Context, schema: ModelSchema, wanted: Search, spec: VectorProperty, similarity: Similarity
+) -> Operation[Hits[Any]]:
+    query = yield from _records(schema, wanted)
+    found = yield from ask(
+        SearchWords(
+            query,
+            spec.property,
+            str(wanted.query),
+            similarity,
+            exact=context.exact if wanted.exact is None else wanted.exact,
+            min_score=wanted.min_score,
+        )
+    )
+    return _hits(context, schema, wanted, found)
 
 
 def _search_many(
@@ -186,6 +208,10 @@ def _texts_together(
     _check(schema, wanted)
     spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
     spec, similarity = yield from _serving(context, spec, similarity, by_text=True)
+    if spec.embedder is None:
+        raise CapabilityError(
+            f"{schema.name}.search_many(): a server embeds one text at a time: search() for each"
+        )
     vectors = yield from embed(spec, cast("Sequence[str]", queries), "query")
     return spec, similarity, _fitting_together(schema, spec, similarity, vectors)
 
@@ -279,7 +305,9 @@ def _hits(context: Context, schema: ModelSchema, wanted: Search, found: Sequence
 
 def _check(schema: ModelSchema, wanted: Search, *, any_query: bool = False) -> None:
     by_text = isinstance(wanted.query, str)
-    if wanted.text is not None or (by_text and not any(each.embedder for each in schema.vectors)):
+    if wanted.text is not None or (
+        by_text and not any(each.embedder or each.managed for each in schema.vectors)
+    ):
         raise CapabilityError(
             f"{schema.name}.search(): no vector field has an embedder, and this store does not search words; "
             "embed the text yourself and pass the vector"
@@ -330,7 +358,8 @@ def _candidates(
         (spec, each)
         for spec in schema.vectors
         for each in spec.similarities
-        if (length is None or spec.dims == length) and (spec.embedder or not isinstance(wanted.query, str))
+        if (length is None or spec.dims == length)
+        and (spec.embedder or spec.managed or not isinstance(wanted.query, str))
     ]
     if not fitting:  # vectors of before, which are there until they are retired
         fitting = [

@@ -16,6 +16,7 @@ from ..ties import Ties, changed_ties
 from .context import Context
 from .drafts import Draft, SaveOptions, draft, stale_vector
 from .embedding import NOTHING, Vectors, embed_texts
+from .managing import with_managed
 from .naming import about
 from .planning import prepare
 from .settling import settle
@@ -110,6 +111,11 @@ class Tree:
             RushModelError: As `SaveGraph`; ``roots`` are the numbers of the records it is about.
         """
         nodes = list(self._nodes.values())
+        if self._context.embedder is not None:
+            drafted = [node for node in nodes if node.draft is not None]
+            managed = yield from with_managed(self._context, [node.draft for node in drafted if node.draft])
+            for node, made in zip(drafted, managed, strict=True):
+                node.draft = made
         writes: list[tuple[str, RecordWrite]] = []
         for node in nodes:
             if node.draft is not None:

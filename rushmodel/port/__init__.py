@@ -59,6 +59,8 @@ from .commands import (
     SaveRecords,
     SearchMany,
     SearchVectors,
+    SearchWords,
+    SetDimensions,
     UpdateRecords,
     UpsertVectors,
 )
@@ -195,6 +197,8 @@ __all__ = [
     "Scalar",
     "SearchMany",
     "SearchVectors",
+    "SearchWords",
+    "SetDimensions",
     "Signature",
     "Similarity",
     "Source",

@@ -60,6 +60,16 @@ class DeletePolicy(Command[None]):
     only_empty: bool = False
 
 
+class SetDimensions(Command[None]):
+    """Gives a managed policy the dimensions of its embedder, which it was made without (R28).
+
+    `PolicyMissing`; `PolicyError` where it has them, `PolicyExists` where another one is the same then.
+    """
+
+    policy_id: str
+    dims: int
+
+
 class GetCoverage(Command[list[Coverage]]):
     """The coverage of each policy, in the order asked; `PolicyMissing`."""
 
@@ -219,6 +229,20 @@ class SearchVectors(Command[list[StoredRecord]], eq=False):
     min_score: float | None = None
     without: str | None = None
     """The id of a record to leave out ("more like this")."""
+
+
+class SearchWords(Command[list[StoredRecord]], eq=False):
+    """As `SearchVectors`, for a text that the server itself embeds, by its managed policy.
+
+    `CapabilityError` where the server has no embedder.
+    """
+
+    query: RecordQuery
+    property: str
+    words: str
+    similarity: Similarity
+    exact: bool = True
+    min_score: float | None = None
 
 
 class SearchMany(Command[list[list[StoredRecord]]], eq=False):

@@ -120,18 +120,28 @@ def order_by(order: Sequence[Order]) -> Body | str:
 
 
 def search_body(
-    label: str, signature: Signature, vector: Float32, where: Where, *, limit: int | None, skip: int = 0
+    label: str,
+    signature: Signature,
+    vector: Float32 | str,
+    where: Where,
+    *,
+    limit: int | None,
+    skip: int = 0,
 ) -> Body:
-    """A vector search, with everything said that a server would otherwise take for granted (R12)."""
+    """A vector search, with everything said that a server would otherwise take for granted (R12).
+
+    A text in the vector's place is for the server to embed.
+    """
     body: Body = {
         "labels": [label],
         "propertyName": signature.property,
         "sourceType": signature.source,
         "similarityFunction": signature.similarity,
-        "dimensions": signature.dims,
-        "queryVector": vector,
+        ("query" if isinstance(vector, str) else "queryVector"): vector,
         "where": where,
     }
+    if signature.dims is not None:
+        body["dimensions"] = signature.dims
     if limit is not None:
         body["limit"] = limit
     if skip:

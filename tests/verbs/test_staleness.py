@@ -1,7 +1,8 @@
 """`stale` and `reembed`: vectors that are not of their texts are found, and made anew."""
 
 # What types forbid is asked here, too: tests/typing is about them.
-# mypy: disable-error-code="arg-type, assignment, attr-defined, method-assign, misc, union-attr, var-annotated"
+# mypy: disable-error-code="arg-type, assignment, attr-defined, method-assign, misc"
+# mypy: disable-error-code="union-attr, var-annotated"
 
 from __future__ import annotations
 

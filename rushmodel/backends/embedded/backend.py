@@ -49,6 +49,9 @@ from ...port import (
     SaveRecords,
     SearchMany,
     SearchVectors,
+    SearchWords,
+    SetDimensions,
+    StoredRecord,
     UpdateRecords,
     UpsertVectors,
     VacuumStore,
@@ -66,6 +69,7 @@ from .importing import import_records
 from .joining import join_records
 from .limits import TimeLimit
 from .linking import link_records, save_graph
+from .managed import set_dimensions
 from .measuring import Measurer, vacuum
 from .neighbours import find_related
 from .policies import create_policy, delete_policy, get_coverage, list_policies
@@ -235,6 +239,10 @@ def _get_capabilities(session: Session, command: GetCapabilities) -> Capabilitie
     return _CAPABILITIES
 
 
+def _search_words(session: Session, command: SearchWords) -> list[StoredRecord]:
+    raise CapabilityError("the embedded store embeds no words itself: connect(..., embedder=...)")
+
+
 _LONG = (CheckStore, BackUpStore, BuildIndex, GetStats)
 """On a connection of their own: for so long nobody should have to wait for the one that writes."""
 
@@ -254,6 +262,7 @@ _WRITES: Handlers = {
     PatchRecord: patch_record,
     SaveGraph: save_graph,
     SaveRecords: save_records,
+    SetDimensions: set_dimensions,
     UpdateRecords: update_records,
     UpsertVectors: upsert_vectors,
 }
@@ -275,4 +284,5 @@ _READS: Handlers = {
     GetRecords: get_records,
     ListPolicies: list_policies,
     ListValues: list_values,
+    SearchWords: _search_words,
 }

@@ -48,6 +48,7 @@ class Policies:
 
     def forget(self) -> None:
         self._by_fields: dict[_Fields, StoredPolicy] | None = None
+        self._managed: dict[str, list[StoredPolicy]] | None = None
 
     def all(self) -> list[StoredPolicy]:
         return list(self._read().values())
@@ -74,6 +75,15 @@ class Policies:
 
     def of_label(self, label: str) -> list[StoredPolicy]:
         return [policy for policy in self._read().values() if policy.signature.label == label]
+
+    def managed(self, label: str) -> list[StoredPolicy]:
+        """Those of the label whose vectors the store sees to; hardly any label has one."""
+        if self._managed is None:
+            self._managed = {}
+            for policy in self._read().values():
+                if policy.signature.source == "managed":
+                    self._managed.setdefault(policy.signature.label, []).append(policy)
+        return self._managed.get(label, [])
 
     def of_property(self, label: str, name: str) -> list[StoredPolicy]:
         return [policy for policy in self.of_label(label) if policy.signature.property == name]
@@ -175,10 +185,15 @@ def _describe(session: Session, policy: StoredPolicy) -> Policy:
         (policy.number,),
     ).fetchone()
     if policy.signature.source == "managed":
-        status = "pending"  # there is no embedder here (R28)
+        ready = policy.signature.dims is not None and holds and _is_full(session, policy)
+        status = "ready" if ready else "pending"  # R28
     else:
         status = "ready" if holds else "awaiting_vectors"  # R3, as the guide has it
     return Policy(policy.id, policy.signature, status, created, updated)
+
+
+def _is_full(session: Session, policy: StoredPolicy) -> bool:
+    return _count_vectors(session, policy) >= _count_records(session, policy)
 
 
 def _count_records(session: Session, policy: StoredPolicy) -> int:

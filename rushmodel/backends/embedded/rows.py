@@ -13,6 +13,7 @@ from ...port import StoredValue
 from ...wire.proptypes import looks_like_datetime
 from .damage import parsed
 from .ids import new_id
+from .managed import drop_managed
 from .values import LARGEST_INTEGER, Cell, pack
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ def change_rows(
 ) -> None:
     """Set and remove properties of records, given by row and stored ``texts``; versions go up by one."""
     settings, cells = assignments(session, table, data, remove)
+    if session.policies.managed(table.label):
+        drop_managed(session, table, [row for row, _ in rows], data, remove)
     session.connection.executemany(
         "UPDATE records SET version = version + 1 WHERE row = ?", [(row,) for row, _ in rows]
     )

@@ -43,6 +43,7 @@ from ...port import (
     SaveRecords,
     SearchMany,
     SearchVectors,
+    SearchWords,
     UpdateRecords,
     UpsertVectors,
 )
@@ -66,7 +67,7 @@ from .relating import link_records, save_graph
 from .relationships import find_relationships, join_records
 from .rows import find_rows
 from .saving import save_records
-from .searching import search_many, search_vectors
+from .searching import search_many, search_vectors, search_words
 from .server import Server
 from .transactions import AsyncRestTransaction, RestTransaction
 from .transport import AsyncTransport, Transport, arun_exchange, run_exchange
@@ -244,6 +245,7 @@ _HANDLERS: dict[type[Command[Any]], _Handler] = {
     SaveRecords: save_records,
     SearchMany: search_many,
     SearchVectors: search_vectors,
+    SearchWords: search_words,
     UpdateRecords: update_records,
     UpsertVectors: upsert_vectors,
 }

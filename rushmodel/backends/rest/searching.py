@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from ...errors import AmbiguousSearch, CapabilityError, PolicyMissing, QueryError, VectorError
-from ...port import CountRecords, RecordQuery, SearchMany, SearchVectors, Signature, StoredRecord, Where
+from ...port import (
+    CountRecords,
+    Float32,
+    RecordQuery,
+    SearchMany,
+    SearchVectors,
+    SearchWords,
+    Signature,
+    StoredRecord,
+    Where,
+)
 from ...wire.bodies import search_body
 from ...wire.documents import read_records
 from ...wire.routes import SEARCH_VECTORS
@@ -39,7 +49,7 @@ def search_vectors(server: Server, command: SearchVectors) -> Exchange[list[Stor
         for plain in queries:
             where = yield from _exact(server, command, signature, plain.where)
             skip, limit = (0, most) if several else (query.offset, query.limit)
-            for hit in (yield from _search(server, command, signature, where, skip, limit)):
+            for hit in (yield from _search(server, command.vector, signature, where, skip, limit)):
                 hits.setdefault(hit.id, hit)
     found = list(hits.values())
     if several:  # the sort is stable, so equal scores stay as the server had them
@@ -58,6 +68,32 @@ def search_many(server: Server, command: SearchMany) -> Exchange[list[list[Store
         hits = yield from search_vectors(server, single)
         found.append(hits)
     return found
+
+
+def search_words(server: Server, command: SearchWords) -> Exchange[list[StoredRecord]]:
+    """The server embeds the words, by the model it has for its managed policies."""
+    query = command.query
+    (label,) = query.labels
+    if (yield from server.extended()):
+        raise CapabilityError(
+            "rushmodel serve embeds no words: give the field factory=..., and the words are embedded here"
+        )
+    signature = Signature(label, command.property, "managed", command.similarity, None)
+    hits: dict[str, StoredRecord] = {}
+    queries = yield from queries_for(server, query)
+    several = len(queries) > 1
+    most = None if query.limit is None else query.limit + query.offset
+    for plain in queries:
+        where = yield from _exact(server, command, signature, plain.where)
+        skip, limit = (0, most) if several else (query.offset, query.limit)
+        for hit in (yield from _search(server, command.words, signature, where, skip, limit)):
+            hits.setdefault(hit.id, hit)
+    found = sorted(hits.values(), key=lambda hit: -(hit.score or 0.0))
+    if several:
+        found = found[query.offset : most]
+    if command.min_score is not None:
+        found = [hit for hit in found if (hit.score or 0.0) >= command.min_score]
+    return (yield from finished(server, query, found))
 
 
 def has_vector(server: Server, record_ids: Sequence[str], signature: Signature) -> Exchange[list[str]]:
@@ -79,7 +115,12 @@ def has_vector(server: Server, record_ids: Sequence[str], signature: Signature) 
 
 
 def _search(
-    server: Server, command: SearchVectors, signature: Signature, where: Where, skip: int, limit: int | None
+    server: Server,
+    sought: Float32 | str,
+    signature: Signature,
+    where: Where,
+    skip: int,
+    limit: int | None,
 ) -> Exchange[list[StoredRecord]]:
     """One search, in pages where it is for many hits."""
     hits: list[StoredRecord] = []
@@ -87,9 +128,7 @@ def _search(
         size = MOST if limit is None else min(MOST, limit - len(hits))
         if size <= 0 or skip >= FARTHEST:
             return hits
-        body = search_body(
-            signature.label, signature, command.vector, where, limit=size, skip=skip + len(hits)
-        )
+        body = search_body(signature.label, signature, sought, where, limit=size, skip=skip + len(hits))
         what = f"searching {signature.label} by {signature.property}"
         try:
             answer = yield from server.ask(SEARCH_VECTORS, what=what, body=body, repeatable=True)
@@ -156,7 +195,7 @@ def _check_vector(command: SearchVectors, signatures: Sequence[Signature]) -> No
 
 
 def _exact(
-    server: Server, command: SearchVectors, signature: Signature, where: Where
+    server: Server, command: SearchVectors | SearchWords, signature: Signature, where: Where
 ) -> Exchange[dict[str, Any]]:
     """The condition, or one that always holds: without any a server's answer is approximate (R11)."""
     if where or not command.exact or (yield from server.extended()):
