@@ -298,7 +298,11 @@ def evaluate(world, given, select, tuples):
     if operator == "$ref":
         return evaluate(world, select[operand], select, tuples)
     if operator == "$timeBucket":
-        return bucket(world, operand, tuples)
+        # Of each tuple: several moments of one bucket are one value.
+        buckets = {bucket(world, operand, [each]) for each in tuples} - {None}
+        if len(buckets) > 1:
+            raise Ambiguous
+        return next(iter(buckets), None)
     if operator in ("$add", "$subtract", "$multiply", "$divide"):
         return arithmetic(operator, *(evaluate(world, each, select, tuples) for each in operand))
     if operator == "$collect":
