@@ -65,7 +65,7 @@ from .query import Query
 from .related import Many, One
 from .relationcolumns import RelationColumn
 from .relations import Relation, relation
-from .results import BulkReport, ExportReport, Failed, FailedRow, Hit, Hits, ImportReport
+from .results import BulkReport, ExportReport, Failed, FailedRow, Hit, Hits, ImportReport, Part
 from .rows import Row
 from .transactions import Transaction
 from .vectorfields import VectorField, VectorSpec
@@ -119,6 +119,7 @@ __all__ = [
     "One",
     "OptionalVector",
     "Order",
+    "Part",
     "Plan",
     "Policy",
     "PolicyChange",

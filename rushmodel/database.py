@@ -285,7 +285,11 @@ class Database(Files):
     def drop_index(
         self, field: VectorColumn[Any] | Column[Any, Any], *, similarity: Similarity | None = None
     ) -> bool:
-        """Remove the graph index of a field; whether there was one. Searches are exact then."""
+        """Remove the graph index of a field; whether there was one. Searches are exact then.
+
+        Of a field that is no vector, as in ``Article.body``: the keyword index of its class, which the next
+        search for words makes anew.
+        """
         return self.run(indexing.drop_index(field, similarity))
 
     def transaction(self, *, seconds: float | None = None) -> Transaction:

@@ -1,18 +1,20 @@
-"""`Embed`: an embedder is asked for the vectors of some texts."""
+"""`Embed` and `Rerank`: what a user's own functions are asked, outside of the store."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .embedding import Embedder, FunctionEmbedder, TextKind, is_awaitable
-from .errors import EmbedderError, RushModelError
+from .errors import EmbedderError, QueryError, RushModelError
 from .flow import Effect
+from .results import Hits
 
 if TYPE_CHECKING:
     from .port import Float32
@@ -123,6 +125,66 @@ class Embed(Effect["Float32"], eq=False):
 
 async def _await(given: Any) -> Any:
     return await given
+
+
+class Rerank(Effect["list[float]"], eq=False):
+    """The scores that a function gives to hits: one for each, the best the highest.
+
+    Raises:
+        QueryError: It failed, or did not return a finite number for each hit.
+    """
+
+    function: Callable[..., Any]
+    text: str | None
+    hits: Hits[Any]
+
+    def perform(self) -> list[float]:
+        """Ask in the calling thread; an async function on a loop of its own."""
+        try:
+            found = self.function(self.text, self.hits)
+            if is_awaitable(found):
+                found = asyncio.run_coroutine_threadsafe(_await(found), _loop_of(os.getpid())).result()
+        except RushModelError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+        return self._checked(found)
+
+    async def aperform(self) -> list[float]:
+        """Ask from an event loop; a function that is not async in a thread."""
+        try:
+            if inspect.iscoroutinefunction(self.function):
+                found = self.function(self.text, self.hits)
+            else:
+                found = await asyncio.to_thread(self.function, self.text, self.hits)
+            if is_awaitable(found):
+                found = await found
+        except RushModelError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+        return self._checked(found)
+
+    def __repr__(self) -> str:
+        return f"Rerank({len(self.hits)} hits)"
+
+    def _failed(self, error: Exception) -> QueryError:
+        return QueryError(
+            f"rerank failed on {len(self.hits)} hits: {type(error).__name__}: {str(error)[:200]}"
+        )
+
+    def _checked(self, found: Any) -> list[float]:
+        try:
+            scores = [float(score) for score in found]
+        except (TypeError, ValueError) as error:
+            raise QueryError(
+                f"rerank returns a score for each of the {len(self.hits)} hits, got {type(found).__name__}"
+            ) from error
+        if len(scores) != len(self.hits) or not all(map(math.isfinite, scores)):
+            raise QueryError(
+                f"rerank returns a finite score for each of the {len(self.hits)} hits, got {len(scores)}"
+            )
+        return scores
 
 
 @cache

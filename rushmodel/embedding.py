@@ -11,6 +11,7 @@ from .value import Value
 TextKind: TypeAlias = Literal["document", "query"]
 """What a text is: one that is stored, or one that is searched for. Some models want them told apart."""
 
+
 @runtime_checkable
 class Embedder(Protocol):
     """What makes vectors of texts.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Generic, cast, overload
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, cast, overload
 
 from typing_extensions import TypeVar
 
@@ -12,15 +13,24 @@ from .value import Value
 M_co = TypeVar("M_co", covariant=True, default=Any)
 
 
+class Part(NamedTuple):
+    """What one side of a search made of a hit: its place there, from 1, and its score."""
+
+    rank: int
+    score: float
+
+
 class Hit(Value, Generic[M_co]):
     """One record that a search found, and how well it matched.
 
     ``score`` is between 0 and 1, best 1 (rule R10): ``(1 + cos) / 2`` for cosine,
-    ``1 / (1 + d**2)`` for euclidean.
+    ``1 / (1 + d**2)`` for euclidean. Of a keyword search it is BM25's, above 0, and of a search by both
+    that of the fusion: ``parts`` then tells where it comes from, by "vector", "text" and "rerank".
     """
 
     record: M_co
     score: float
+    parts: Mapping[str, Part] = MappingProxyType({})
 
     def __iter__(self) -> Iterator[Any]:
         """``for record, score in hits``."""

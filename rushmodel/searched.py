@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from typing_extensions import Self
 
@@ -15,6 +15,7 @@ from .instance import Instance
 from .mending import amend, mend, mending_of
 from .metaclass import schema_of
 from .operations import embedding, searching, staleness
+from .operations.fusing import Fusion
 from .port import Similarity
 from .query import Query
 from .results import Hits
@@ -22,6 +23,9 @@ from .vectors import VectorLike
 from .verbs import With
 
 On: TypeAlias = "VectorColumn[Any] | Column[Any, Any] | str"
+M = TypeVar("M")
+Rerank: TypeAlias = Callable[[str | None, Hits[M]], Sequence[float] | Awaitable[Sequence[float]]]
+"""Scores hits: one for each, the best the highest."""
 
 
 class Searched(Instance, abstract=True, defer_build=True):
@@ -40,15 +44,18 @@ class Searched(Instance, abstract=True, defer_build=True):
         offset: int = 0,
         min_score: float | None = None,
         exact: bool | None = None,
+        fusion: Fusion = "rrf",
+        weight: float = 0.5,
+        rerank: Rerank[Self] | None = None,
         with_: With[Self] = (),
         with_vectors: bool = False,
     ) -> Hits[Self]:
-        """The records nearest to a vector, best first.
+        """The records nearest to a vector, or that have some words, or both, best first.
 
         Args:
             query: A vector, or a text for the field's embedder, or a record to find others like it (it is
                 left out itself).
-            text: Words to search for; no store does that yet.
+            text: Words to search for, any of them; in double quotes a phrase. On the embedded store.
             on: The vector field, where the vector's length leaves several.
             similarity: "cosine" or "euclidean", where the field has both.
             where: Which records are looked at; decided before the nearest are.
@@ -56,6 +63,10 @@ class Searched(Instance, abstract=True, defer_build=True):
             offset: Leave the first so many out.
             min_score: Leave hits below this score out.
             exact: False permits an approximate index; None: as `connect()` was told.
+            fusion: How the rankings by query and by text become one: "rrf", by ranks, or "dbsf", by scores.
+            weight: The share of the vectors in it, from 0 to 1.
+            rerank: Is given the text (or None) and the best hits, and returns a score for each; sync or
+                async.
             with_: Relations to read along, as in ``with_=[Article.author]``.
             with_vectors: Read the vectors of the hits along.
 
@@ -63,11 +74,23 @@ class Searched(Instance, abstract=True, defer_build=True):
             VectorError: A vector that no field could hold.
             AmbiguousSearch: Several policies fit it.
             PolicyMissing: The store has no policy for it, and records of the label.
-            CapabilityError: A text was given, and no field has an embedder.
+            CapabilityError: A text as query, and no field has an embedder; ``text``, on a server.
             EmbedderError: The embedder failed.
         """
         wanted = searching.Search(
-            query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
+            query,
+            text,
+            on,
+            similarity,
+            where,
+            limit,
+            offset,
+            min_score,
+            exact,
+            with_vectors,
+            fusion,
+            weight,
+            rerank,
         )
         return current_database().run(verbs.search(cls, wanted, with_))
 
@@ -84,12 +107,27 @@ class Searched(Instance, abstract=True, defer_build=True):
         offset: int = 0,
         min_score: float | None = None,
         exact: bool | None = None,
+        fusion: Fusion = "rrf",
+        weight: float = 0.5,
+        rerank: Rerank[Self] | None = None,
         with_: With[Self] = (),
         with_vectors: bool = False,
     ) -> Hits[Self]:
         """As `search`."""
         wanted = searching.Search(
-            query, text, on, similarity, where, limit, offset, min_score, exact, with_vectors
+            query,
+            text,
+            on,
+            similarity,
+            where,
+            limit,
+            offset,
+            min_score,
+            exact,
+            with_vectors,
+            fusion,
+            weight,
+            rerank,
         )
         return await current_database().arun(verbs.search(cls, wanted, with_))
 

@@ -9,7 +9,7 @@ from .current import current_database
 from .flow import Operation, ask
 from .instance import Instance
 from .metaclass import schema_of
-from .operations import reading, relating, searching
+from .operations import blending, reading, relating, searching
 from .operations.naming import named
 from .port import DeleteRecords, RecordQuery
 from .relationcolumns import RelationColumn
@@ -57,7 +57,7 @@ def refresh(record: M, with_vectors: bool | None) -> Operation[M]:
 
 def search(model: type[M], wanted: searching.Search, with_: With[Any]) -> Operation[Hits[M]]:
     schema, context = schema_of(model), current_database().context
-    found = searching.search(context, schema, wanted)
+    found = blending.search(context, schema, wanted)
     return named(schema, "search", relating.along_hits(context, schema, found, with_))
 
 

@@ -8,7 +8,7 @@ from ..errors import AmbiguousSearch, ModelError, QueryError
 from ..expressions import Column, VectorColumn
 from ..flow import Operation, ask
 from ..metaclass import schema_of
-from ..port import BuildIndex, DropIndex, GetIndexStats, IndexStats, Signature, Similarity
+from ..port import BuildIndex, DropIndex, DropKeywords, GetIndexStats, IndexStats, Signature, Similarity
 
 
 def build_index(
@@ -28,7 +28,11 @@ def index_stats(
 def drop_index(
     column: VectorColumn[Any] | Column[Any, Any], similarity: Similarity | None
 ) -> Operation[bool]:
-    """Remove the graph index of a field's policy; whether there was one."""
+    """Remove the graph index of a field's policy, or the keyword index of a text; whether there was one."""
+    if isinstance(column, Column):
+        schema = schema_of(column.model)
+        if column.name in schema.by_name and column.name not in schema.vector_by_name:
+            return (yield from ask(DropKeywords(schema.concrete_label())))
     return (yield from ask(DropIndex(_signature(column, similarity))))
 
 

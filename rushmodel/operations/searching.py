@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -38,6 +38,7 @@ from ..value import Value
 from ..vectors import as_vector
 from .context import Context
 from .embedding import embed
+from .fusing import Fusion
 from .migrating import has_lost, serving
 from .reading import signatures_to_read
 
@@ -57,6 +58,9 @@ class Search(Value):
     min_score: float | None
     exact: bool | None
     with_vectors: bool
+    fusion: Fusion = "rrf"
+    weight: float = 0.5
+    rerank: Callable[..., Any] | None = None
 
 
 def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[Hits[Any]]:
@@ -72,7 +76,7 @@ def search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[H
     """
     schema.concrete_label()
     schema = context.served(schema)
-    _check(schema, wanted)
+    check(schema, wanted)
     context.former |= schema.former_signatures
     while True:
         try:
@@ -102,7 +106,7 @@ def _search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[
         spec, similarity = _only(schema, wanted, _candidates(schema, wanted, len(vector)), len(vector))
         spec, similarity = yield from _serving(context, spec, similarity, len(vector))
         vector = _fitting(schema, spec, similarity, vector, "")
-    query = yield from _records(schema, wanted)
+    query = yield from records_of(schema, wanted)
     found = yield from ask(
         SearchVectors(
             query,
@@ -115,7 +119,7 @@ def _search(context: Context, schema: ModelSchema, wanted: Search) -> Operation[
             without=without,
         )
     )
-    return _hits(context, schema, wanted, found)
+    return hits_of(context, schema, wanted, found)
 
 
 def search_many(
@@ -137,7 +141,7 @@ def search_many(
 def _by_words(
     context: Context, schema: ModelSchema, wanted: Search, spec: VectorProperty, similarity: Similarity
 ) -> Operation[Hits[Any]]:
-    query = yield from _records(schema, wanted)
+    query = yield from records_of(schema, wanted)
     found = yield from ask(
         SearchWords(
             query,
@@ -148,7 +152,7 @@ def _by_words(
             min_score=wanted.min_score,
         )
     )
-    return _hits(context, schema, wanted, found)
+    return hits_of(context, schema, wanted, found)
 
 
 def _search_many(
@@ -160,9 +164,9 @@ def _search_many(
     elif several:
         spec, similarity, together = yield from _vectors_together(context, schema, several, wanted)
     else:
-        _check(schema, wanted, any_query=True)
+        check(schema, wanted, any_query=True)
         return []
-    query = yield from _records(schema, wanted)
+    query = yield from records_of(schema, wanted)
     found = yield from ask(
         SearchMany(
             query,
@@ -174,14 +178,14 @@ def _search_many(
             min_score=wanted.min_score,
         )
     )
-    return [_hits(context, schema, wanted, each) for each in found]
+    return [hits_of(context, schema, wanted, each) for each in found]
 
 
 def _vectors_together(
     context: Context, schema: ModelSchema, queries: Sequence[object], wanted: Search
 ) -> Operation[tuple[VectorProperty, Similarity, Float32]]:
     vectors = [_query_vector(schema, query, f"query {place}: ") for place, query in enumerate(queries)]
-    _check(schema, wanted, any_query=True)
+    check(schema, wanted, any_query=True)
     length = len(vectors[0])
     for place, vector in enumerate(vectors):
         if len(vector) != length:
@@ -205,7 +209,7 @@ def _texts_together(
                 f"{schema.name}.search(): queries of one search_many() are all texts, or all vectors; "
                 f"query {place} is {type(query).__name__}"
             )
-    _check(schema, wanted)
+    check(schema, wanted)
     spec, similarity = _only(schema, wanted, _candidates(schema, wanted, None), None)
     spec, similarity = yield from _serving(context, spec, similarity, by_text=True)
     if spec.embedder is None:
@@ -285,7 +289,7 @@ def check_condition(schema: ModelSchema, condition: object) -> Condition[Any]:
     return cast("Condition[Any]", condition)
 
 
-def _records(schema: ModelSchema, wanted: Search) -> Operation[RecordQuery]:
+def records_of(schema: ModelSchema, wanted: Search) -> Operation[RecordQuery]:
     """Which records are looked at, and what of them is read."""
     vectors = yield from signatures_to_read(schema, wanted.with_vectors)
     return RecordQuery(
@@ -298,23 +302,23 @@ def _records(schema: ModelSchema, wanted: Search) -> Operation[RecordQuery]:
     )
 
 
-def _hits(context: Context, schema: ModelSchema, wanted: Search, found: Sequence[StoredRecord]) -> Hits[Any]:
+def hits_of(
+    context: Context, schema: ModelSchema, wanted: Search, found: Sequence[StoredRecord]
+) -> Hits[Any]:
     loader: Loader[Any] = Loader(schema, context.place, with_vectors=wanted.with_vectors)
     return Hits([Hit(loader.load(each), each.score if each.score is not None else 0.0) for each in found])
 
 
-def _check(schema: ModelSchema, wanted: Search, *, any_query: bool = False) -> None:
+def check(schema: ModelSchema, wanted: Search, *, any_query: bool = False) -> None:
     by_text = isinstance(wanted.query, str)
-    if wanted.text is not None or (
-        by_text and not any(each.embedder or each.managed for each in schema.vectors)
-    ):
+    if by_text and not any(each.embedder or each.managed for each in schema.vectors):
         raise CapabilityError(
-            f"{schema.name}.search(): no vector field has an embedder, and this store does not search words; "
-            "embed the text yourself and pass the vector"
+            f"{schema.name}.search(): no vector field has an embedder for the text; embed it and pass the "
+            "vector, or search for its words by text="
         )
     if wanted.query is None and not any_query:
         raise QueryError(f"{schema.name}.search() needs a vector")
-    if not schema.vectors:
+    if not schema.vectors and (wanted.text is None or wanted.query is not None):
         raise QueryError(f"{schema.name} has no vector field to search")
     for name, value, least in (("limit", wanted.limit, 1), ("offset", wanted.offset, 0)):
         if type(value) is not int or value < least:

@@ -231,6 +231,30 @@ class SearchVectors(Command[list[StoredRecord]], eq=False):
     """The id of a record to leave out ("more like this")."""
 
 
+class EnsureKeywords(Command[None]):
+    """Makes the keyword index of a label, unless there is one over these properties."""
+
+    label: str
+    properties: tuple[str, ...]
+
+
+class DropKeywords(Command[bool]):
+    """Removes the keyword index of a label; whether there was one."""
+
+    label: str
+
+
+class SearchText(Command[list[StoredRecord]]):
+    """The records of a label that have any of the words, best first, with their BM25 scores.
+
+    Words in double quotes are a phrase. `PolicyMissing` without a keyword index over the properties.
+    """
+
+    query: RecordQuery
+    text: str
+    properties: tuple[str, ...]
+
+
 class SearchWords(Command[list[StoredRecord]], eq=False):
     """As `SearchVectors`, for a text that the server itself embeds, by its managed policy.
 

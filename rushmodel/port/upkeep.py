@@ -13,7 +13,7 @@ from .commands import Command
 from .values import Signature
 
 FindingKind: TypeAlias = Literal[
-    "file", "names", "records", "relationships", "policies", "vectors", "sidecars"
+    "file", "names", "records", "relationships", "policies", "vectors", "keywords", "sidecars"
 ]
 
 

@@ -35,6 +35,8 @@ class Capabilities(Value):
     """Tells a record's version, and can refuse a write by it."""
     managed: bool
     """Embeds text itself."""
+    keywords: bool = False
+    """Searches words."""
 
 
 class Signature(Value):

@@ -294,9 +294,8 @@ def test_vectors_that_nothing_fits(several, sent, query, options, error, words):
 
 
 def test_text_needs_an_embedder(db, sent):
-    for arguments, options in ((("words",), {}), ((), {"text": "words"}), (([1, 2, 3],), {"text": "words"})):
-        with pytest.raises(CapabilityError, match="embed"):
-            Article.search(*arguments, **options)
+    with pytest.raises(CapabilityError, match="embed"):
+        Article.search("words")
     with pytest.raises(QueryError):
         Article.search()
     with pytest.raises(QueryError, match="vector"):

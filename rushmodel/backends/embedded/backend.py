@@ -22,7 +22,9 @@ from ...port import (
     DeleteRecords,
     DescribeStore,
     DropIndex,
+    DropKeywords,
     EnsureIndexes,
+    EnsureKeywords,
     Execute,
     ExplainQuery,
     FindPage,
@@ -48,6 +50,7 @@ from ...port import (
     SaveGraph,
     SaveRecords,
     SearchMany,
+    SearchText,
     SearchVectors,
     SearchWords,
     SetDimensions,
@@ -67,6 +70,7 @@ from .explaining import explain_query
 from .file import Durability, StoreFile
 from .importing import import_records
 from .joining import join_records
+from .keywords import drop_keywords, ensure_keywords
 from .limits import TimeLimit
 from .linking import link_records, save_graph
 from .managed import set_dimensions
@@ -83,6 +87,7 @@ from .select_rows import find_rows
 from .session import Session
 from .transactions import EmbeddedTransaction, Handlers
 from .vectors import upsert_vectors
+from .wordsearch import search_text
 
 R = TypeVar("R")
 
@@ -248,14 +253,18 @@ _LONG = (CheckStore, BackUpStore, BuildIndex, GetStats)
 
 _OF_CURSORS = (OpenCursor, ReadCursor, CloseCursor)
 
-_CAPABILITIES = Capabilities(store="embedded", reads_vectors=True, versions=True, managed=False)
+_CAPABILITIES = Capabilities(
+    store="embedded", reads_vectors=True, versions=True, managed=False, keywords=True
+)
 
 _WRITES: Handlers = {
     CreatePolicy: create_policy,
     DeletePolicy: delete_policy,
     DeleteProperty: delete_property,
     DeleteRecords: delete_records,
+    DropKeywords: drop_keywords,
     EnsureIndexes: _ensure_indexes,
+    EnsureKeywords: ensure_keywords,
     ImportRecords: import_records,
     JoinRecords: join_records,
     LinkRecords: link_records,
@@ -284,5 +293,6 @@ _READS: Handlers = {
     GetRecords: get_records,
     ListPolicies: list_policies,
     ListValues: list_values,
+    SearchText: search_text,
     SearchWords: _search_words,
 }

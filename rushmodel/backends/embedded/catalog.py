@@ -21,6 +21,7 @@ from ...port import (
     Scalar,
     StoredProperty,
 )
+from .keywords import build_words
 from .kinds import (
     KINDS,
     Kind,
@@ -128,6 +129,8 @@ def delete_property(session: Session, command: DeleteProperty) -> int:
         )
         changed = session.execute(f"UPDATE {table.sql} AS t SET p{column.name_id:d} = NULL WHERE {plain}")
         count += len(marked) + changed.rowcount
+        if f"p{column.name_id:d}" in table.keywords:
+            build_words(session, table)
     return count
 
 

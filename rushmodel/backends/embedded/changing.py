@@ -8,6 +8,7 @@ from ...errors import ConflictError, NotFound, PolicyMissing
 from ...port import DeleteRecords, PatchRecord, Signature, StoredRecord, UpdateRecords
 from .guards import apply_guards
 from .inline import put_inline
+from .keywords import add_words, take_words
 from .names import Table
 from .querying import rows_by_table
 from .records import Projection, find_places, read_rows
@@ -56,6 +57,8 @@ def delete_records(session: Session, command: DeleteRecords) -> int:
         rows = [row for row, _ in found]
         for policy in session.policies.of_label(table.label):
             drop_vectors(session, policy, rows)
+        if table.keywords:
+            take_words(session, table, rows)
         for marks, chunk in in_chunks(rows):
             session.execute(f"DELETE FROM edges WHERE source IN ({marks})", chunk)
             session.execute(f"DELETE FROM edges WHERE target IN ({marks})", chunk)
@@ -93,7 +96,11 @@ def _relabel(session: Session, old: Table, label: str, row: int) -> Table:
     session.execute(
         f"INSERT INTO {new.sql} ({columns}) SELECT {columns} FROM {old.sql} WHERE row = ?", (row,)
     )
+    if old.keywords:
+        take_words(session, old, (row,))
     session.execute(f"DELETE FROM {old.sql} WHERE row = ?", (row,))
+    if new.keywords:
+        add_words(session, new, (row,))
     session.execute("UPDATE records SET label = ? WHERE row = ?", (new.number, row))
     for policy in session.policies.of_label(old.label):
         found = session.execute(

@@ -14,6 +14,7 @@ import orjson
 from ...port import CheckStore, Finding, Health
 from .damage import DamagedFile
 from .graphs import graph_path, whole_graph
+from .keywords import index_of
 from .mirrors import last_seq
 from .parts import DamagedVectors
 from .sidecar import find_sidecars, paths_of
@@ -63,6 +64,7 @@ class Checker:
             ("relationships", _relationships),
             ("policies", _policies),
             ("vectors", _vectors),
+            ("keywords", _keywords),
             ("sidecars", self._sidecars),
         )
 
@@ -98,6 +100,19 @@ def _file(session: Session) -> Iterator[str]:
     for (message,) in session.execute(f"PRAGMA integrity_check({_MOST + 1})"):
         if message != "ok":
             yield str(message)
+
+
+def _keywords(session: Session) -> Iterator[str]:
+    """A keyword index has an entry for each record; what is in them SQLite's own check looks at."""
+    for table in session.names.tables():
+        if table.keywords:
+            index = index_of(table)
+            (strays,) = session.execute(
+                f"SELECT (SELECT count(*) FROM {index}_docsize WHERE id NOT IN (SELECT row FROM {table.sql}))"
+                f" + (SELECT count(*) FROM {table.sql} WHERE row NOT IN (SELECT id FROM {index}_docsize))"
+            ).fetchone()
+            if strays:
+                yield f"the keyword index of {table.label} is wrong about {strays:,} records: drop_index()"
 
 
 def _names(session: Session) -> Iterator[str]:

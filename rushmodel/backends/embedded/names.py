@@ -28,7 +28,7 @@ MAX_NAME = 100
 class Table:
     """The table of one label, as far as it was read: columns by property, indexes by their properties."""
 
-    __slots__ = ("columns", "indexes", "label", "number", "shapes", "sql")
+    __slots__ = ("columns", "indexes", "keywords", "label", "number", "shapes", "sql")
 
     def __init__(self, label: str, number: int) -> None:
         self.label = label
@@ -36,6 +36,8 @@ class Table:
         self.sql = f"r{number}"
         self.columns: dict[str, Column] = {}
         self.indexes: set[tuple[str, ...]] = set()
+        self.keywords: frozenset[str] = frozenset()
+        """The columns of its keyword index; none where it has no index."""
         self.shapes: dict[tuple[str, ...], Shape] = {}
         """Statements by the properties they write."""
 
@@ -62,6 +64,7 @@ class Names:
         self._names: dict[int, str] = {}
         self._tables: dict[str, Table] = {}
         self._table_numbers: set[int] | None = None
+        self._keyword_numbers: set[int] = set()
 
     def number(self, name: str) -> int | None:
         """The number of a name; None if it was never stored."""
@@ -148,11 +151,13 @@ class Names:
 
     def _all_tables(self) -> set[int]:
         if self._table_numbers is None:
-            # One of the few places where a name is read from SQL: "r12" back to 12.
+            # One of the few places where a name is read from SQL: "r12" back to 12, and "k12", its keywords.
             found = self._connection.execute(
-                "SELECT substr(name, 2) FROM sqlite_master WHERE type = 'table' AND name GLOB 'r[0-9]*'"
-            )
-            self._table_numbers = {int(number) for (number,) in found}
+                "SELECT substr(name, 1, 1), substr(name, 2) FROM sqlite_master"
+                " WHERE type = 'table' AND name GLOB '[rk][0-9]*' AND name NOT GLOB '*_*'"
+            ).fetchall()
+            self._table_numbers = {int(number) for kind, number in found if kind == "r"}
+            self._keyword_numbers = {int(number) for kind, number in found if kind == "k"}
         return self._table_numbers
 
     def _labels(self) -> list[tuple[int, str]]:
@@ -166,6 +171,9 @@ class Names:
             (number,),
         )
         table.columns = {name: Column(f"t.p{of}", bool(lists), of) for name, lists, of in found}
+        if number in self._keyword_numbers:
+            columns = self._connection.execute(f"PRAGMA table_info(k{number:d})")
+            table.keywords = frozenset(name for _, name, *_ in columns)
         self._tables[label] = table
         return table
 

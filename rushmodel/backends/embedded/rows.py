@@ -13,6 +13,7 @@ from ...port import StoredValue
 from ...wire.proptypes import looks_like_datetime
 from .damage import parsed
 from .ids import new_id
+from .keywords import add_words, take_words
 from .managed import drop_managed
 from .values import LARGEST_INTEGER, Cell, pack
 
@@ -82,6 +83,8 @@ def insert_record(
     ).lastrowid
     assert row is not None
     session.run(shape.insert, (row, _dump(_marks(table, data, texts)), *cells))
+    if table.keywords:
+        add_words(session, table, (row,))
     return row, record_id
 
 
@@ -102,6 +105,25 @@ def change_rows(
     )
     if not settings:
         return
+    if table.keywords:
+        numbers = [row for row, _ in rows]
+        take_words(session, table, numbers)
+        _set_rows(session, table, rows, settings, cells, data, remove, texts)
+        add_words(session, table, numbers)
+    else:
+        _set_rows(session, table, rows, settings, cells, data, remove, texts)
+
+
+def _set_rows(
+    session: Session,
+    table: Table,
+    rows: Sequence[tuple[int, str | None]],
+    settings: list[str],
+    cells: list[Cell],
+    data: Mapping[str, StoredValue],
+    remove: Sequence[str],
+    texts: frozenset[str],
+) -> None:
     fresh = _marks(table, data, texts)
     if not fresh and not any(marks for _, marks in rows):
         statement = f"UPDATE {table.sql} SET {','.join(settings)} WHERE row = ?"
