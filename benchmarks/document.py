@@ -20,17 +20,21 @@ RESULTS = ROOT / "benchmarks" / "results.json"
 def tables(found: dict[str, Any]) -> dict[str, str]:
     """The marked parts by their names, as markdown."""
     sizes = found["sizes"]
-    words = {"many": f"{sizes['many']:,}", "some": f"{sizes['some']:,}", "few": f"{sizes['few']:,}"}
+    words = {name: f"{count:,}" for name, count in sizes.items()}
     goals = ["| work | goal | measured | |", "| --- | --- | --- | --- |"]
     for each in found["goals"]:
         verdict = {True: "met", False: "**falls short**", None: "not measured"}[each["met"]]
         goals.append(f"| {_sized(each['work'], words)} | {each['goal']} | {each['measured']} | {verdict} |")
-    measured = ["| work | engine | median | least to greatest | recall |", "| --- | --- | --: | --- | --: |"]
+    measured = [
+        "| work | engine | median | least to greatest | times | recall |",
+        "| --- | --- | --: | --- | --: | --: |",
+    ]
     for each in found["results"]:
         recall = "" if each.get("recall") is None else f"{each['recall']:.3f}"
         median, spread = _number(each["median"]), f"{_number(each['low'])} to {_number(each['high'])}"
         work = _sized(each["work"], words)
-        measured.append(f"| {work} | {each['engine']} | {median} {each['unit']} | {spread} | {recall} |")
+        median = f"{median} {each['unit']}"
+        measured.append(f"| {work} | {each['engine']} | {median} | {spread} | {each['n']} | {recall} |")
     machine = found["machine"]
     where = (
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}; "
@@ -56,7 +60,7 @@ def main() -> None:
 
 
 def _sized(work: str, words: dict[str, str]) -> str:
-    return re.sub(r"\b(many|some|few)(?= x )", lambda found: words[found[0]], work)
+    return re.sub(r"\b(most|many|some|few)(?= x )", lambda found: words[found[0]], work)
 
 
 def _number(value: float) -> str:

@@ -2,66 +2,44 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from queue import SimpleQueue
+from typing import Any, Final
 
 from .child import Child, ChildError
 from .data import Data
 from .engine import Safety, Window, Work
 from .engines import MODULES, OURS
+from .results import FIELDS, KEEPS, Result, Sizes, filter_work, line
 
 LIMIT: Final = 10
-_ROUNDS: Final = 5
+_ROUNDS: Final = 10
 _LONG: Final = 8.0
 """Seconds: a bulk save that took longer is done once, others three times."""
-_PATIENCE: Final = 30.0
-"""Seconds: an engine that took so long for a work begins no further round of it, and its ``n`` says so."""
+_PATIENCE: Final = 5.0
+"""Seconds: an engine that took so long for a work begins no further round of it, and its ``n`` says so.
+It holds for the conditions that no goal compares."""
+_COMPARED: Final = 0.05
+"""The share that a condition of the goals keeps."""
+_SLOW_TO_LOAD: Final = ("Chroma", "qdrant local")
 _INDEXES: Final = (0, 1, 2)
 
 
-class Result(NamedTuple):
-    """What one engine took for one work: the median, least and most of ``n`` measurements, in ``unit``."""
-
-    work: str
-    engine: str
-    median: float
-    low: float
-    high: float
-    unit: str
-    n: int
-    recall: float | None = None
-
-
-class Sizes(NamedTuple):
-    """How much of everything; the whole, or a little to see whether it works."""
-
-    many: int
-    some: int
-    few: int
-    queries: int
-    filtered: int
-    saves: int
-    openings: int
-    rounds: int
-
-
-WHOLE: Final = Sizes(
-    many=100_000, some=20_000, few=2_000, queries=200, filtered=200, saves=250, openings=5, rounds=3
-)
-QUICK: Final = Sizes(many=2_000, some=500, few=200, queries=20, filtered=10, saves=20, openings=1, rounds=1)
-KEEPS: Final = (0.5, 0.05, 0.005, 0.0005)
-FIELDS: Final[tuple[Literal["lot", "place"], ...]] = ("lot", "place")
-
-
 class Bench:
-    """One run: its folder, its engines, and its results as they come."""
+    """One run: its folder, its engines, and its results as they come.
 
-    def __init__(self, folder: Path, engines: Sequence[str], sizes: Sizes) -> None:
+    ``cores``: those to load stores on, as many at a time; all is measured on the last one.
+    """
+
+    def __init__(self, folder: Path, engines: Sequence[str], sizes: Sizes, cores: Sequence[int] = ()) -> None:
         self.folder = folder
+        self._cores = cores
         self.engines = list(engines)
         self.sizes = sizes
         self.results: list[Result] = []
@@ -112,17 +90,38 @@ class Bench:
     @contextmanager
     def stores(self, data: Data, rows: int, place: str, engines: Sequence[str]) -> Iterator[dict[str, Child]]:
         """The first ``rows`` rows in each engine, open, and closed in an orderly way at the end."""
-        children: dict[str, Child] = {}
-        for name in engines:
+        free: SimpleQueue[int | None] = SimpleQueue()
+        for core in self._cores or (None,):
+            free.put(core)
+
+        def load(name: str) -> Child | None:
+            core = free.get()
+            child = None
             try:
-                child = children[name] = Child(name)
+                child = Child(name)
+                if core is not None:
+                    child.call("stay_on", core)
                 child.call("create", self.folder / place / name, data.dims, True, "process", {})
                 child.call("save_many", data.folder, 0, rows)
                 child.call("settle")
+                if core is not None:
+                    child.call("stay_on", self._cores[-1])
             except ChildError as error:
                 self.fail(f"loading {place}", name, error)
-                if name in children:
-                    children.pop(name).kill()
+                if child is not None:
+                    child.kill()
+                return None
+            finally:
+                free.put(core)
+            return child
+
+        # What takes long goes first, so that no core waits for it in the end.
+        order = sorted(engines, key=lambda name: name not in _SLOW_TO_LOAD)
+        with ThreadPoolExecutor(max(1, len(self._cores))) as threads:
+            loaded = dict(zip(order, threads.map(load, order), strict=True))
+        children = {name: child for name in engines if (child := loaded[name]) is not None}
+        if hasattr(os, "sync"):
+            os.sync()  # what was loaded is not written while something is measured
         yield children
         for name, child in children.items():
             try:
@@ -143,7 +142,9 @@ class Bench:
                 count = self.sizes.filtered
                 first = self.fresh(data, count)
                 windows = data.windows(field, keep, first, count)
-                self._ask(filter_work(field, keep), data, len(data), children, first, count, windows)
+                patience = float("inf") if keep == _COMPARED else _PATIENCE
+                work = filter_work(field, keep)
+                self._ask(work, data, len(data), children, first, count, windows, patience)
 
     def _ask(
         self,
@@ -154,6 +155,7 @@ class Bench:
         first: int,
         count: int,
         windows: list[Window] | None,
+        patience: float = float("inf"),
     ) -> None:
         truth = data.truth(first, count, LIMIT, rows=rows, windows=windows)
         warm = self.fresh(data, 1)
@@ -176,7 +178,7 @@ class Bench:
                     continue
                 seconds[name] += took
                 answers[name] += found
-                if sum(seconds[name]) > _PATIENCE:
+                if sum(seconds[name]) > patience:
                     able.remove(name)
         for name, times in seconds.items():
             if times:
@@ -257,22 +259,6 @@ class Bench:
                     seconds[name].append(took)
         for name in able:
             self.add(work, name, seconds[name])
-
-
-def filter_work(field: str, keep: float) -> str:
-    """The name of a filter's row."""
-    kind = "independent of" if field == "lot" else "along"
-    return f"filter keeps {100 * keep:g} %, {kind} clusters"
-
-
-def line(result: Result) -> str:
-    """A result as a line of the table."""
-    recall = "" if result.recall is None else f"recall {result.recall:.3f}"
-    digits = 0 if result.unit == "rows/s" else 3
-    return (
-        f"{result.work:<44} {result.engine:<26} {result.median:>10,.{digits}f} {result.unit:<6}"
-        f" ({result.low:,.{digits}f} - {result.high:,.{digits}f}, n {result.n}) {recall}"
-    )
 
 
 def _recall(answers: list[list[int]], truth: list[list[int]]) -> float:

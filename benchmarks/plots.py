@@ -8,8 +8,8 @@ from typing import Any
 
 import matplotlib as mpl
 
-from .goals import GRAPH, SEARCH_FEW, SEARCH_MANY, SEARCH_MIDDLE
-from .measuring import FIELDS, KEEPS, Result, Sizes, filter_work
+from .goals import GRAPH, GRAPH_MOST, SEARCH_FEW, SEARCH_MANY, SEARCH_MIDDLE
+from .results import FIELDS, KEEPS, Result, Sizes, filter_work
 
 mpl.use("Agg")
 
@@ -35,7 +35,7 @@ def draw(results: list[Result], sizes: Sizes, folder: Path) -> list[Path]:
     return [
         _rows(found, sizes, folder / "benchmarks-rows.png"),
         _selectivity(found, folder / "benchmarks-selectivity.png"),
-        _recall(found, folder / "benchmarks-recall.png"),
+        _recall(found, sizes, folder / "benchmarks-recall.png"),
     ]
 
 
@@ -61,18 +61,20 @@ def _selectivity(found: dict[tuple[str, str], Result], path: Path) -> Path:
     return _save(figure, path)
 
 
-def _recall(found: dict[tuple[str, str], Result], path: Path) -> Path:
+def _recall(found: dict[tuple[str, str], Result], sizes: Sizes, path: Path) -> Path:
     figure, axes = plt.subplots(figsize=(7, 4.5))
     for engine, colour in _COLOURS.items():
         result = found.get((SEARCH_MANY, engine))
         if result is not None and result.recall is not None:
             axes.scatter([result.median], [result.recall], s=50, color=colour, label=engine)
     for name in ("rushmodel graph", "qdrant-edge graph"):
-        result = found.get((GRAPH, name))
-        if result is not None and result.recall is not None:
-            colour = _COLOURS[name.removesuffix(" graph")]
-            axes.scatter([result.median], [result.recall], s=50, marker="^", color=colour, label=name)
-    axes.set_ylim(top=1.005)
+        colour = _COLOURS[name.removesuffix(" graph")]
+        for work, marker, rows in ((GRAPH, "^", sizes.many), (GRAPH_MOST, "s", sizes.most)):
+            result = found.get((work, name))
+            if result is not None and result.recall is not None:
+                label = f"{name}, {rows:,} rows"
+                axes.scatter([result.median], [result.recall], s=50, marker=marker, color=colour, label=label)
+    axes.set_title(f"{sizes.many:,} rows where nothing else is said", fontsize=10)
     _finish(axes, "ms, median of a search for the top 10", "recall", both=False)
     return _save(figure, path)
 

@@ -31,7 +31,7 @@ def test_tables():
             ],
             "results": [
                 {"work": "w, few x 768", "engine": "E", "median": 1234.5, "low": 0.1234, "high": 9.0,
-                 "unit": "ms", "recall": 0.99},
+                 "unit": "ms", "n": 200, "recall": 0.99},
             ],
         }
     )  # fmt: skip
@@ -41,7 +41,7 @@ def test_tables():
         "| save_many of 20,000 x 768 | 2x B | 1x | **falls short** |",
         "| other | 1 | - | not measured |",
     ]
-    assert made["results"].splitlines()[-1] == "| w, 2,000 x 768 | E | 1,234 ms | 0.123 to 9 | 0.990 |"
+    assert made["results"].splitlines()[-1] == "| w, 2,000 x 768 | E | 1,234 ms | 0.123 to 9 | 200 | 0.990 |"
 
 
 def test_a_page_without_its_marks_is_refused():
