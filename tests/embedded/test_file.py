@@ -131,6 +131,15 @@ def test_another_programs_database_is_left_alone(path, journal):
     assert os.listdir(path.parent) == [path.name]
 
 
+def test_a_format_that_never_was_is_damage(path, opened):
+    opened().close()
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA user_version = 0")
+    other.close()
+    with pytest.raises(StoreError, match="damaged: it says that its format is 0"):
+        opened()
+
+
 def test_a_newer_format_is_left_alone(path, opened):
     opened().close()
     other = sqlite3.connect(path, isolation_level=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -42,19 +43,44 @@ def point(n: int, vector) -> Point:
     return Point(n=n, at=vector, far=100 * np.append(vector, 1), both=[1, n + 1])
 
 
-@pytest.fixture(params=["file", "memory"])
-def db(request, tmp_path):
-    where = tmp_path / "points.db" if request.param == "file" else "memory://"
-    opened = connect(where, default=True, durability="normal")
+def save_points():
     Point.save_many(point(n, vector) for n, vector in enumerate(VECTORS))
+
+
+@pytest.fixture(scope="session")
+def points(tmp_path_factory):
+    """A file with all of them, to be copied."""
+    path = tmp_path_factory.mktemp("graphs") / "points.db"
+    with connect(path, default=False, durability="normal") as saving:
+        save_points()
+        saving.close()
+    return path
+
+
+@pytest.fixture
+def db(points, tmp_path):
+    shutil.copy(points, tmp_path / "points.db")
+    opened = connect(tmp_path / "points.db", default=True, durability="normal")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["file", "memory"])
+def anywhere(request):
+    """As `db`, and in memory."""
+    if request.param == "file":
+        yield request.getfixturevalue("db")
+        return
+    opened = connect("memory://", default=True)
+    save_points()
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(points, tmp_path):
+    shutil.copy(points, tmp_path / "points.db")
     opened = connect(tmp_path / "points.db", default=True, durability="normal")
-    Point.save_many(point(n, vector) for n, vector in enumerate(VECTORS))
     opened.build_index(Point.at)
     yield tmp_path / "points.db"
     opened.close()
@@ -72,7 +98,8 @@ def recall(queries=QUERIES, **options) -> float:
 
 
 @pytest.mark.parametrize("column", [Point.at, Point.far])
-def test_hits_have_their_exact_scores(db, column):
+def test_hits_have_their_exact_scores(anywhere, column):
+    db = anywhere
     built = db.build_index(column)
     assert (built.vectors, built.later, built.rebuild_pays) == (ROWS, 0, False)
     assert built == db.index_stats(column)
@@ -87,7 +114,8 @@ def test_hits_have_their_exact_scores(db, column):
     assert found >= 0.95 * 10 * 10
 
 
-def test_what_was_written_later_is_found(db):
+def test_what_was_written_later_is_found(anywhere):
+    db = anywhere
     db.build_index(Point.at)
     query = QUERIES[0]
     before = answers(query, exact=False)

@@ -72,9 +72,13 @@ def has_store(path: str) -> bool:
 
 
 def check_marks(path: str, application_id: int, version: int) -> None:
-    """`ForeignFile` or `NewerFormat` unless these are the marks of a store this code can use."""
+    """`ForeignFile`, `NewerFormat` or `StoreError` unless these are the marks of a store this code can use."""
     if application_id != APPLICATION_ID:
         raise ForeignFile(f"{path} is another program's SQLite database; it was not touched", path=path)
+    if version < 1:
+        raise StoreError(
+            f"{path} is damaged: it says that its format is {version}, and the first is 1", path=path
+        )
     if version > FORMAT:
         raise NewerFormat(
             f"{path} has format {version}, and this rushmodel knows formats up to {FORMAT}: "
