@@ -72,8 +72,7 @@ def serve(
     """Put RushDB's REST in front of FILE, which is made if it is not there, or of memory://.
 
     Without a token one is made and printed; that is for addresses of this machine only. SIGTERM and Ctrl+C
-    finish what has begun and leave with exit code 0. Exit code 1: the file or the address cannot be used;
-    2: the command line makes no sense.
+    finish what has begun and leave with exit code 0.
     """
     if token is not None and token_file is not None:
         raise click.UsageError("give --token or --token-file, not both")
@@ -81,7 +80,7 @@ def serve(
         token = _read_token(token_file)
     elif token is None:
         token = os.environ.get(TOKEN_VARIABLE)
-    leave_unless_installed("httptools", "starlette", "uvicorn")
+    leave_unless_installed("httptools", "starlette", "uvicorn", extra="serve")
     from ..serve.running import serve as run
 
     _log_to_stderr(log_level)

@@ -79,18 +79,18 @@ def test_command_lines_that_make_no_sense(arguments, tmp_path):
 
 def test_errors_are_one_line(tmp_path):
     path = tmp_path / "articles.db"
-    assert "give a token of at least 16" in refused(2, "serve", path, "--host", "0.0.0.0")
-    assert "at least 16 characters" in refused(2, "serve", path, "--host", "0.0.0.0", "--token", "short")
-    assert "only a file or memory://" in refused(2, "serve", "https://api.rushdb.com/api/v1")
-    assert "an origin is" in refused(2, "serve", path, "--port", "0", "--cors", "*")
-    assert "no address to listen at" in refused(2, "serve", path, "--host", "no-such-name.invalid")
-    assert "there is no folder" in refused(1, "serve", path / "x" / "y.db", "--port", "0")
+    assert "give a token of at least 16" in refused(3, "serve", path, "--host", "0.0.0.0")
+    assert "at least 16 characters" in refused(3, "serve", path, "--host", "0.0.0.0", "--token", "short")
+    assert "only a file or memory://" in refused(3, "serve", "https://api.rushdb.com/api/v1")
+    assert "an origin is" in refused(3, "serve", path, "--port", "0", "--cors", "*")
+    assert "no address to listen at" in refused(3, "serve", path, "--host", "no-such-name.invalid")
+    assert "there is no folder" in refused(4, "serve", path / "x" / "y.db", "--port", "0")
 
 
 def test_a_file_of_another_program(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("Buy milk")
-    assert "not a rushmodel store" in refused(1, "serve", path, "--port", "0")
+    assert "not a rushmodel store" in refused(4, "serve", path, "--port", "0")
     assert path.read_text() == "Buy milk"
 
 
@@ -98,7 +98,7 @@ def test_a_port_in_use(tmp_path):
     path = tmp_path / "articles.db"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert f"cannot listen at 127.0.0.1, port {port}" in refused(1, "serve", path, "--port", str(port))
+        assert f"cannot listen at 127.0.0.1, port {port}" in refused(4, "serve", path, "--port", str(port))
     assert not path.exists()
 
 
@@ -145,7 +145,7 @@ def test_token_files_of_others_are_refused(tmp_path, mode):
     file = tmp_path / "token"
     file.write_text("from-the-file")
     file.chmod(mode)
-    line = refused(2, "serve", "memory://", "--port", "0", "--token-file", file)
+    line = refused(3, "serve", "memory://", "--port", "0", "--token-file", file)
     assert f"chmod 600 {file}" in line
     assert "from-the-file" not in line
 
@@ -156,18 +156,18 @@ def test_token_files_that_hold_none_are_refused(tmp_path, content):
     file = tmp_path / "token"
     file.write_bytes(content)
     file.chmod(0o600)
-    line = refused(2, "serve", "memory://", "--port", "0", "--token-file", file)
+    line = refused(3, "serve", "memory://", "--port", "0", "--token-file", file)
     assert "ASCII" in line
     assert "words" not in line
 
 
 def test_a_token_file_that_is_not_there(tmp_path):
     file = tmp_path / "token"
-    assert str(file) in refused(2, "serve", "memory://", "--port", "0", "--token-file", file)
+    assert str(file) in refused(3, "serve", "memory://", "--port", "0", "--token-file", file)
 
 
 def test_an_empty_token_in_the_environment_is_an_error():
-    assert "not empty" in refused(2, "serve", "memory://", "--port", "0", RUSHMODEL_SERVE_TOKEN="")
+    assert "not empty" in refused(3, "serve", "memory://", "--port", "0", RUSHMODEL_SERVE_TOKEN="")
 
 
 # -- what reaches the server
@@ -189,10 +189,15 @@ def test_options_reach_the_server(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("missing", "arguments"),
-    [("click", ["--version"]), ("uvicorn", ["serve", "memory://"]), ("starlette", ["serve", "memory://"])],
+    ("missing", "extra", "arguments"),
+    [
+        ("click", "cli", ["--version"]),
+        ("rich", "cli", ["stats"]),
+        ("uvicorn", "serve", ["serve", "memory://"]),
+        ("starlette", "serve", ["serve", "memory://"]),
+    ],
 )
-def test_what_is_not_installed_is_named(tmp_path, missing, arguments):
+def test_what_is_not_installed_is_named(tmp_path, missing, extra, arguments):
     """In an environment where everything is but that module: its finder says so."""
     program = f"""
 import importlib.abc, importlib.util, sys
@@ -213,7 +218,7 @@ main()
         [sys.executable, "-W", "error", "-c", program], env=environment(), capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"rushmodel: {missing} not installed: pip install 'rushmodel[serve]'\n"
+    assert done.stderr == f'rushmodel: {missing} not installed: pip install "rushmodel[{extra}]"\n'
 
 
 def test_the_script_is_declared():
