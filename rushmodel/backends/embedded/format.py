@@ -72,7 +72,7 @@ def has_store(path: str) -> bool:
 
 
 def check_marks(path: str, application_id: int, version: int) -> None:
-    """`ForeignFile`, `NewerFormat` or `StoreError` unless these are the marks of a store this code can use."""
+    """`ForeignFile`, `NewerFormat`, `StoreError` unless these are the marks of a store this code can use."""
     if application_id != APPLICATION_ID:
         raise ForeignFile(f"{path} is another program's SQLite database; it was not touched", path=path)
     if version < 1:
