@@ -36,6 +36,10 @@ class Hit(Value, Generic[M_co]):
         """``for record, score in hits``."""
         return iter((self.record, self.score))
 
+    def __repr__(self) -> str:
+        parts = f", parts={dict(self.parts)}" if self.parts else ""
+        return f"Hit(record={self.record!r}, score={self.score!r}{parts})"
+
 
 class Hits(Sequence[Hit[M_co]]):
     """The hits of a search, best first."""
