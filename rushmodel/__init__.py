@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from .aggregates import avg, bucket, collect, count, max, min, ref, sum
@@ -70,6 +71,7 @@ from .rows import Row
 from .transactions import Transaction
 from .vectorfields import VectorField, VectorSpec
 from .vectors import VectorLike
+from .watching import Sent
 
 __version__ = "0.1.0"
 
@@ -142,6 +144,7 @@ __all__ = [
     "RushModelError",
     "Schema",
     "SearchResult",
+    "Sent",
     "ServerError",
     "ServerUnreachable",
     "Signature",
@@ -181,25 +184,27 @@ __all__ = [
     "sum",
 ]
 
-# The client is loaded when it is first named: models alone do not need it.
-_OF_CLIENT = frozenset({"ApiResponse", "Record", "RecordSearchResult", "RushDB", "SearchResult"})
+# What is loaded when it is first named: models alone do not need it.
+_LATER = {
+    **dict.fromkeys(("ApiResponse", "Record", "RecordSearchResult", "RushDB", "SearchResult"), "client"),
+}
 
 if TYPE_CHECKING:
     from .client import ApiResponse, Record, RecordSearchResult, RushDB, SearchResult
 else:
 
     def __getattr__(name):
-        if name not in _OF_CLIENT:
+        if name not in _LATER:
             raise AttributeError(f"module 'rushmodel' has no attribute {name!r}")
-        from . import client
-
-        for each in _OF_CLIENT:
-            globals()[each] = _public(getattr(client, each))
+        room = importlib.import_module(f".{_LATER[name]}", __name__)
+        for each in _LATER:
+            if _LATER[each] == _LATER[name]:
+                globals()[each] = _public(getattr(room, each))
         return globals()[name]
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *_OF_CLIENT]
+    return [*globals(), *_LATER]
 
 
 def _public(found: object) -> object:
@@ -211,7 +216,7 @@ def _public(found: object) -> object:
 
 def _publish() -> None:
     for name in __all__:
-        if name not in _OF_CLIENT:
+        if name not in _LATER:
             _public(globals()[name])
 
 

@@ -51,6 +51,7 @@ from .port import (
 from .registry import registered
 from .schema import ModelSchema
 from .transactions import Here, Transaction, transaction_of
+from .watching import OnCommand, is_logged, watched
 
 if TYPE_CHECKING:
     from .client import RushDB
@@ -70,6 +71,7 @@ def connect(
     durability: Durability = "full",
     timeout: float | None = TIMEOUT,
     embedder: Embedder | EmbedFunction | None = None,
+    on_command: OnCommand | None = None,
     default: bool | None = None,
 ) -> Database:
     """Open a database.
@@ -90,6 +92,9 @@ def connect(
             that for each batch. None: each request has its own limit, and the verb none.
         embedder: Makes the managed vectors of an embedded store, in saves of models and in
             `Database.backfill`. A server has its own.
+        on_command: Called after every command of models and of the database, with a `Sent`: its name, label
+            and time, no values. What it raises ends the verb. The logger "rushmodel" has the same at
+            level DEBUG.
         default: Whether models use this database where none is selected. None: the first one is.
 
     Raises:
@@ -113,7 +118,7 @@ def connect(
     # Stores in memory share a URL, and not their records.
     place = store.url if store.url != MEMORY else f"{MEMORY} (number {next(_memories)} of this process)"
     context = Context(place=place, autosync=autosync, exact=exact, scope=scope, embedder=made)
-    database = Database(store, context)
+    database = Database(store, context, on_command)
     current.enter_default(database, default)
     return database
 
@@ -125,9 +130,10 @@ class Database(Files):
     default); it does not close it. `aio` has the same methods, awaitable.
     """
 
-    def __init__(self, store: Store, context: Context) -> None:
+    def __init__(self, store: Store, context: Context, on_command: OnCommand | None = None) -> None:
         self._store = store
         self._context = context
+        self._on_command = on_command
 
     @property
     def url(self) -> str:
@@ -324,11 +330,15 @@ class Database(Files):
 
     def run(self, operation: Operation[R]) -> R:
         """Carry an operation out, in the calling thread, and in the transaction that it is in."""
+        if self._on_command is not None or is_logged():
+            operation = watched(operation, self._on_command)
         found = transaction_of(self)
         return run(self._store.backend, operation) if found is None else found.run(operation)
 
     async def arun(self, operation: Operation[R]) -> R:
         """As `run`, from an event loop."""
+        if self._on_command is not None or is_logged():
+            operation = watched(operation, self._on_command)
         found = transaction_of(self)
         return await (arun(self._store.aio, operation) if found is None else found.arun(operation))
 

@@ -47,6 +47,7 @@ LAYERS = [
         "mending",
         "sources",
         "transactions",
+        "watching",
     },
     {"related"},
     {"query", "aggregation", "verbs", "where"},
