@@ -69,6 +69,13 @@ Article.find().where(Person.age == 1)  # E another model's condition
 article.save(on_stale="maybe")  # E no such way
 Article.save_many([Person(name="x")])  # E another model
 VectorField(dims="3")  # E dims is an int
+VectorField(factory=3, dims=3)  # E not an embedder
+VectorField(factory=len, dims=3, replaces={"dims": 2})  # E not a VectorSpec
+VectorField(factory=len, dims=3, on_stale="maybe")  # E no such way
+Article.search(text=3)  # E words are a str
+Article.search(text="x", fusion="sum")  # E no such fusion
+Article.search(text="x", rerank=lambda hits: [1.0])  # E takes the text, too
+Article.stale().all()[0].none  # E no such field
 field(key="yes")  # E key is a bool
 ada = Person(name="Ada")
 Article(slug="s", year=1, embedding=[1.0], author=article)  # E another model

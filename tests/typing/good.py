@@ -25,6 +25,7 @@ from rushmodel import (
     One,
     OptionalVector,
     Order,
+    Part,
     Plan,
     Query,
     Relation,
@@ -32,7 +33,9 @@ from rushmodel import (
     Vector,
     VectorColumn,
     VectorField,
+    VectorSpec,
     connect,
+    embedder,
     field,
     relation,
 )
@@ -114,6 +117,52 @@ class Box(Model, Generic[T]):
 
 class IntBox(Box[int]):
     pass
+
+
+def lengths(texts: list[str]) -> list[list[float]]:
+    return [[float(len(text)), 1.0] for text in texts]
+
+
+class Essay(Model):
+    key: Field[str] = field(key=True)
+    text: Field[str]
+    meaning: Vector = VectorField(factory=embedder(lengths, dims=2), property="text")
+    plain: Vector = VectorField(
+        factory=lengths,
+        dims=2,
+        similarity="euclidean",
+        property="text",
+        on_stale="embed",
+        replaces=VectorSpec(dims=3, similarity="cosine", factory=lengths),
+    )
+
+
+def scores(text: str | None, hits: Hits[Essay]) -> list[float]:
+    return [float(len(hit.record.text)) for hit in hits]
+
+
+async def later(text: str | None, hits: Hits[Essay]) -> list[float]:
+    return scores(text, hits)
+
+
+def essays() -> None:
+    with connect("memory://", models=[Essay], embedder=embedder(lengths, dims=2), default=False) as db:
+        essay = Essay(key="a", text="leaves").save()
+        assert_type(essay.meaning, Float32)
+        hits = Essay.search("tea", on=Essay.meaning)
+        assert_type(hits, Hits[Essay])
+        assert_type(Essay.search(text="leaves", rerank=scores), Hits[Essay])
+        assert_type(
+            Essay.search("tea", text="leaves", on="meaning", fusion="dbsf", rerank=later)[0].parts["text"],
+            Part,
+        )
+        assert_type(Essay.search_many(["tea", "leaves"], on=Essay.meaning), list[Hits[Essay]])
+        assert_type(Essay.stale(on=Essay.plain).where(Essay.key == "a"), Query[Essay])
+        assert_type(Essay.reembed(progress=print), int)
+        assert_type(db.migrate(), Plan)
+        assert_type(db.plan().migrations[0].remaining, int)
+        assert_type(db.backfill(), int)
+        db.close()
 
 
 def make() -> Article:
