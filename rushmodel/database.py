@@ -192,7 +192,7 @@ class Database(Files):
             EmbedderError: An embedder failed; searches go on with the old vectors.
             PolicyConflict: A policy cannot be made.
         """
-        Migrating(self.context, self.schemas(), batch, progress).run(self.here())
+        Migrating(self.context, self.schemas(), batch, progress).run(self)
         return self.plan()
 
     def backfill(self, *, batch: int = 200, progress: Progress | None = None) -> int:
@@ -385,7 +385,7 @@ class AsyncDatabase(AsyncFiles):
         """As `Database.migrate`."""
         database = self._database
         migrating = Migrating(database.context, database.schemas(), batch, progress)
-        await migrating.arun(database.here())
+        await migrating.arun(database)
         return await self.plan()
 
     async def backfill(self, *, batch: int = 200, progress: Progress | None = None) -> int:

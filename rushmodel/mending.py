@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .current import current_database
+from .flow import ask
 from .imports import Progress
 from .metaclass import schema_of
 from .operations.context import Context
@@ -13,9 +14,11 @@ from .operations.managing import managed_fields
 from .operations.migrating import is_complete, migrating, switch
 from .operations.naming import named
 from .operations.staleness import Mending, begin, embedded_fields
+from .port import GetCapabilities
 from .schema import ModelSchema, VectorProperty
 
 if TYPE_CHECKING:
+    from .database import Database
     from .transactions import Here
 
 
@@ -89,26 +92,43 @@ class Migrating:
         self._progress = progress
         self._done = 0
 
-    def run(self, here: Here) -> None:
+    def run(self, database: Database) -> None:
         """All of it, in the calling thread."""
+        here = database.here()
+        excludes = here.run(ask(GetCapabilities())).excludes and not here.is_inside
         for schema, spec in self._fields:
             here.run(named(schema, "migrate", begin(self._context, schema, spec)))
             for everything in (False, True):
                 if not everything or not here.run(is_complete(schema, spec)):
                     self._done += mend(here, self._mending(schema, spec, everything), self._told, "migrate")
-            here.run(switch(self._context, spec))
+            if excludes:
+                with database.transaction():  # nobody else writes between the last vector and the switch
+                    inside = database.here()
+                    self._done += mend(inside, self._mending(schema, spec), self._told, "migrate")
+                    inside.run(switch(database.context, spec))
+            else:
+                here.run(switch(self._context, spec))
 
-    async def arun(self, here: Here) -> None:
+    async def arun(self, database: Database) -> None:
         """As `run`, from an event loop."""
+        here = database.here()
+        excludes = (await here.arun(ask(GetCapabilities()))).excludes and not here.is_inside
         for schema, spec in self._fields:
             await here.arun(named(schema, "migrate", begin(self._context, schema, spec)))
             for everything in (False, True):
                 if not everything or not await here.arun(is_complete(schema, spec)):
                     mending = self._mending(schema, spec, everything)
                     self._done += await amend(here, mending, self._told, "migrate")
-            await here.arun(switch(self._context, spec))
+            if excludes:
+                async with database.transaction():
+                    inside = database.here()
+                    mending = self._mending(schema, spec)
+                    self._done += await amend(inside, mending, self._told, "migrate")
+                    await inside.arun(switch(database.context, spec))
+            else:
+                await here.arun(switch(self._context, spec))
 
-    def _mending(self, schema: ModelSchema, spec: VectorProperty, everything: bool) -> Mending:
+    def _mending(self, schema: ModelSchema, spec: VectorProperty, everything: bool = False) -> Mending:
         """Of what is stale; or of all, since a policy may have been dropped and made again, and the origins
         say nothing of that."""
         return Mending(self._context, schema, [spec], self._batch, everything=everything)

@@ -46,6 +46,11 @@ class Here:
         self._transaction = transaction
 
     @property
+    def is_inside(self) -> bool:
+        """Whether it is a transaction."""
+        return self._transaction is not None
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing can be asked any more, since the transaction has ended."""
         return self._transaction is not None and not self._transaction.is_open

@@ -25,8 +25,8 @@ from .embedding import embed, is_made_of, unmade
 from .planning import create, prepare
 from .searching import on_field
 
-_VAIN: int = 10
-"""Rounds that may make nothing, since others were quicker, before they are given up."""
+_ROUNDS: int = 20
+"""Each finds what was stale when it began. Others may write stale vectors for ever."""
 
 
 def embedded_fields(schema: ModelSchema, on: object) -> tuple[VectorProperty, ...]:
@@ -46,10 +46,11 @@ def embedded_fields(schema: ModelSchema, on: object) -> tuple[VectorProperty, ..
 
 
 class Mending:
-    """Makes the stale vectors of some fields, a batch at a time, until there are none left; or, with
-    ``everything``, all of them once.
+    """Makes the stale vectors of some fields, a batch at a time; or, with ``everything``, all of them once.
 
-    Others may write meanwhile: what they changed is left alone, and looked at again.
+    Others may write meanwhile: what they changed is left alone, and looked at again in another round. That
+    ends with a round that finds none, or (since some may write stale ones all the time) with one after the
+    first that finds less than a batch.
     """
 
     def __init__(
@@ -67,33 +68,28 @@ class Mending:
         self._batch = batch
         self._everything = everything
         self._cursor: str | None = None
-        self._found = False
+        self._found = 0
         self._made = 0
-        self._vain = 0
+        self._round = 0
 
     def step(self) -> Operation[int | None]:
-        """Make the next vectors: of how many records; None: none are stale any more."""
+        """Make the next vectors: of how many records; None: that is all."""
         label = self.schema.concrete_label()
         if self.schema.model not in self._context.prepared:
             yield from prepare(self._context, self.schema)
         if self._cursor is None:
             self._cursor = yield from ask(OpenCursor(self._query(label)))
-            self._found, self._made = False, 0
+            self._found, self._made, self._round = 0, 0, self._round + 1
         records = yield from ask(ReadCursor(self._cursor, self._batch))
         if records:
-            self._found = True
+            self._found += len(records)
             made = yield from self._mend(label, records)
             self._made += made
             return made
         yield from self.close()
-        if not self._found or self._everything:
-            return None
-        self._vain = 0 if self._made else self._vain + 1
-        if self._vain == _VAIN:
-            raise ConflictError(
-                f"{self.schema.name}: others have changed the same records at every try; run it again"
-            )
-        return 0
+        is_tail = self._round > 1 and self._made == self._found < self._batch
+        over = self._everything or not self._found or is_tail or self._round == _ROUNDS
+        return None if over else 0
 
     def close(self) -> Operation[None]:
         """Give up what is being read."""

@@ -37,6 +37,8 @@ class Capabilities(Value):
     """Embeds text itself."""
     keywords: bool = False
     """Searches words."""
+    excludes: bool = False
+    """A transaction keeps others from writing."""
 
 
 class Signature(Value):

@@ -254,7 +254,7 @@ _LONG = (CheckStore, BackUpStore, BuildIndex, GetStats)
 _OF_CURSORS = (OpenCursor, ReadCursor, CloseCursor)
 
 _CAPABILITIES = Capabilities(
-    store="embedded", reads_vectors=True, versions=True, managed=False, keywords=True
+    store="embedded", reads_vectors=True, versions=True, managed=False, keywords=True, excludes=True
 )
 
 _WRITES: Handlers = {
