@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from .value import Value
@@ -159,7 +161,19 @@ def _name_of(function: EmbedFunction) -> str:
     """The name of a plain function; others (bound methods, partials, lambdas) may be of any model."""
     if not inspect.isfunction(function) or "<lambda>" in function.__qualname__:
         raise ValueError("give it a name=, since vectors are known by the name of who made them")
-    return f"{function.__module__}.{function.__qualname__}".replace(".<locals>", "")
+    module = function.__module__
+    return f"{_main_name() if module == '__main__' else module}.{function.__qualname__}".replace(
+        ".<locals>", ""
+    )
+
+
+def _main_name() -> str:
+    """What the program's main module is called where it is imported, so that its functions have one name."""
+    main = sys.modules["__main__"]
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return Path(file).stem if file else "__main__"
 
 
 def is_awaitable(value: object) -> bool:

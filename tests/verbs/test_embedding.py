@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from typing import Annotated
 
 import numpy as np
@@ -294,6 +296,21 @@ def test_a_plain_function(db):
     assert [hit.record.word for hit in Spelled.search("aa")] == ["banana", "bbb"]
     (name,) = {value.split()[0] for value in origins(Spelled.get(word="bbb")).values()}
     assert name.endswith(".test_a_plain_function.letters@1")
+
+
+def test_a_function_has_one_name_in_a_program_and_where_it_is_imported(tmp_path):
+    (tmp_path / "models.py").write_text(
+        "from rushmodel import embedder\n"
+        "def letters(texts): return [[1.0, 2.0]] * len(texts)\n"
+        "print(embedder(letters).name)\n"
+    )
+    names = {
+        subprocess.run(
+            [sys.executable, *how], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+        for how in (["models.py"], ["-m", "models"], ["-c", "import models"])
+    }
+    assert names == {"models.letters\n"}
 
 
 def test_prompts_for_queries(db):
