@@ -11,6 +11,7 @@ import orjson
 
 from ..errors import CapabilityError
 from ..flow import Operation, ask
+from ..origins import is_origin_property
 from ..port import (
     End,
     FindRelationships,
@@ -58,8 +59,10 @@ def record_line(record: StoredRecord) -> dict[str, Any]:
     """A record as a row that `json_entry` reads back.
 
     ``__proptypes`` is there for texts that look like a datetime and are none (R14), ``$vectors`` for vectors.
+    Without its vectors a record does not say what they were made of: it would be taken for having them.
     """
-    document: dict[str, Any] = {"__id": record.id, "__label": record.label, **record.data}
+    data = record.data if record.vectors else _without_origins(record.data)
+    document: dict[str, Any] = {"__id": record.id, "__label": record.label, **data}
     texts = sorted(name for name in record.texts if _looks_like_datetime(record.data.get(name)))
     if texts:
         document["__proptypes"] = dict.fromkeys(texts, "string")
@@ -108,7 +111,8 @@ class CsvTable:
         places = self._places
         lines: list[bytes] = []
         for record in records:
-            cells = {places.setdefault(name, len(places)): value for name, value in record.data.items()}
+            data = _without_origins(record.data)
+            cells = {places.setdefault(name, len(places)): value for name, value in data.items()}
             row = [record.id, record.label, *([""] * (1 + max(cells, default=-1)))]
             for place, value in cells.items():
                 row[place + 2] = cell_of(value)
@@ -134,6 +138,12 @@ def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator=LINE_END).writerows(rows)
     return text.getvalue().encode()
+
+
+def _without_origins(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not any(map(is_origin_property, data, data.values())):
+        return data
+    return {name: value for name, value in data.items() if not is_origin_property(name, value)}
 
 
 def _looks_like_datetime(value: object) -> bool:

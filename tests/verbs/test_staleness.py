@@ -199,6 +199,19 @@ def test_what_is_written_meanwhile_is_looked_at_again(db):
     assert hit.score == pytest.approx(1.0, abs=1e-5)
 
 
+def test_an_export_without_vectors_does_not_claim_them(db, tmp_path):
+    papers(3)
+    kept = {each.slug for each in Paper.find()}
+    db.export_jsonl(tmp_path / "papers.jsonl", "Paper")
+    db.export_csv(tmp_path / "papers.csv", "Paper")
+    assert "words@1" not in (tmp_path / "papers.jsonl").read_text() + (tmp_path / "papers.csv").read_text()
+    Paper.delete_all()
+    db.import_jsonl(tmp_path / "papers.jsonl")
+    assert set(slugs(Paper.stale())) == kept
+    Paper.reembed()
+    assert Paper.search("text 2", limit=1)[0].record.slug == "2"
+
+
 def test_classes_without_an_embedder(db):
     class Bare(Model, label="Bare"):
         text: Field[str] = field(key=True)
