@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tests.serve.process import COMMAND, SECONDS, environment
 
-
 INTERRUPT = "\x03"
 
 
