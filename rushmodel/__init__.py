@@ -83,6 +83,7 @@ __all__ = [
     "AsyncDatabase",
     "BulkError",
     "BulkReport",
+    "CachedEmbedder",
     "CapabilityError",
     "Column",
     "CommitUnknown",
@@ -119,6 +120,7 @@ __all__ = [
     "NotLoaded",
     "NotSaved",
     "One",
+    "OpenAIEmbedder",
     "OptionalVector",
     "Order",
     "Part",
@@ -187,10 +189,12 @@ __all__ = [
 # What is loaded when it is first named: models alone do not need it.
 _LATER = {
     **dict.fromkeys(("ApiResponse", "Record", "RecordSearchResult", "RushDB", "SearchResult"), "client"),
+    **dict.fromkeys(("CachedEmbedder", "OpenAIEmbedder"), "embedders"),
 }
 
 if TYPE_CHECKING:
     from .client import ApiResponse, Record, RecordSearchResult, RushDB, SearchResult
+    from .embedders import CachedEmbedder, OpenAIEmbedder
 else:
 
     def __getattr__(name):

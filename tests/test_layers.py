@@ -34,7 +34,7 @@ LAYERS = [
     {"effects"},
     {"operations"},
     {"backends"},
-    {"opening"},
+    {"opening", "embedders"},
     {"client"},
     {
         "current",

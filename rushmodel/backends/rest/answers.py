@@ -130,9 +130,9 @@ class Reader:
         if isinstance(error, httpcore.PoolTimeout):
             message = f"{call.subject}: all {MOST_CONNECTIONS} connections to the server are in use"
             return self._failure(StoreTimeout, call, message, Again.NEVER, sent=False)
-        reason = shortened(_reason(error), LONGEST_QUOTE)
+        reason = shortened(reason_of(error), LONGEST_QUOTE)
         if not sent:
-            again = Again.NEVER if _is_distrust(error) else Again.ALWAYS
+            again = Again.NEVER if is_distrust(error) else Again.ALWAYS
             message = f"{call.subject}: no connection to {self._address.place}: {reason}"
             return self._failure(ServerUnreachable, call, message, again, sent=False)
         if isinstance(error, httpcore.TimeoutException):
@@ -239,7 +239,7 @@ def _pause(retry_after: bytes | None, date: float | None) -> float | None:
     return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """The plainest words for why there is no connection: those of the operating system, if any."""
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -252,7 +252,7 @@ def _reason(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def _is_distrust(error: BaseException) -> bool:
+def is_distrust(error: BaseException) -> bool:
     """Whether the server could not show who it is, which another try would not change."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _chain(error))
 
