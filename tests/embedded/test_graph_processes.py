@@ -68,7 +68,10 @@ def test_two_processes_build_at_once(path):
             told = child.communicate()[0].split()
             assert child.returncode == 0
             assert told == ["ready", str(len(VECTORS)), str(len(VECTORS))]
-        stats = db.index_stats(Point.at)
+        # A search whose snapshot is older than the last index has not believed it, and looks again soon.
+        end = time.monotonic() + 5
+        while (stats := db.index_stats(Point.at)) is None and time.monotonic() < end:
+            time.sleep(0.1)
         assert stats is not None
         assert stats.vectors == len(VECTORS)
         assert recall(db) > 0.9

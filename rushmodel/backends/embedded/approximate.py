@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -27,6 +28,8 @@ class Graphs:
         self._file = file
         self._database = None if file.in_memory else file.path
         self._held: dict[int, tuple[object, Graph | None]] = {}
+        self._refused: dict[int, float] = {}
+        """When a graph that lies there was last not believed."""
 
     def get(self, session: Session, policy: StoredPolicy) -> Graph | None:
         """The graph of a policy, if there is one that can be believed."""
@@ -34,10 +37,21 @@ class Graphs:
         if self._database is None:
             return held[1] if held else None
         now = identity(self._database, policy.number)
-        if held is None or held[0] != now:
+        if held is None or held[0] != now or self._is_doubtful(policy.number):
             graph = None if now is None else read_graph(self._database, policy, session.connection)
             held = self._held[policy.number] = (now, graph)
+            self._refused.pop(policy.number, None)
+            if now is not None and graph is None:
+                self._refused[policy.number] = time.monotonic()
         return held[1]
+
+    def _is_doubtful(self, policy: int) -> bool:
+        """Whether a graph that was not believed is to be looked at again.
+
+        A snapshot of before it was noted does not know it: another process may just have built it.
+        """
+        refused = self._refused.get(policy)
+        return refused is not None and time.monotonic() - refused > _AGAIN
 
     def keep(self, policy: StoredPolicy, graph: Graph) -> None:
         """Use a graph from now on, in every process; `StoreError` where it cannot be written."""
@@ -115,6 +129,9 @@ _OVER: Final = 6
 ten of 100,000 clustered vectors of 768 numbers."""
 
 _LEAST: Final = 64
+
+_AGAIN: Final = 0.5
+"""Seconds; to read a damaged one again and again would cost every search."""
 
 _WORTH: Final = 20
 """An exact scan reads a row in about a twentieth of the time that a step in the graph takes."""
