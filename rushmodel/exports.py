@@ -13,7 +13,7 @@ import orjson
 from .destinations import Write
 from .errors import QueryError
 from .flow import ask
-from .imports import Progress, Step
+from .imports import Progress
 from .ledger import Ledger
 from .metaclass import schema_of
 from .operations.exporting import (
@@ -28,6 +28,7 @@ from .operations.exporting import (
 from .operations.raw_csv import export_query
 from .port import CloseCursor, OpenCursor, ReadCursor, RecordQuery, StoredRecord
 from .results import ExportReport
+from .steps import Step
 
 Steps: TypeAlias = Generator[Step, Any, ExportReport]
 

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from .destinations import Target, Write, writing
 from .errors import QueryError
 from .exports import CsvExport, JsonExport, query_of
-from .imports import Import, Progress, Read, Step, csv_reader, knows_texts, read_json, read_json_lines
+from .imports import Import, Progress, Read, csv_reader, knows_texts, read_json, read_json_lines
 from .operations.csv_rows import COLUMN_TYPES, ColumnType, CsvFormat
 from .operations.importing import ImportSettings
 from .port import DEFAULT_RELATIONSHIP
 from .results import ExportReport, ImportReport
 from .sources import Source, opened
+from .steps import acarry, carry
 from .transactions import transaction_of
 
 if TYPE_CHECKING:
     from .database import Database
-
-R = TypeVar("R")
 
 OnError: TypeAlias = Literal["raise", "skip"]
 Merge: TypeAlias = Literal["append", "rewrite"]
@@ -184,7 +182,7 @@ class Files:
         """
         with writing(target, "export_csv()", overwrite=overwrite) as write:
             export = CsvExport(query_of(what), write, progress=progress)
-            return _carry(cast("Database", self), export.steps())
+            return carry(cast("Database", self), export.steps())
 
     def _export_json(
         self,
@@ -198,7 +196,7 @@ class Files:
     ) -> ExportReport:
         with writing(target, verb, overwrite=overwrite) as write:
             export = _json_export(write, what, with_vectors, relationships, progress, verb)
-            return _carry(cast("Database", self), export.steps())
+            return carry(cast("Database", self), export.steps())
 
 
 class AsyncFiles:
@@ -273,7 +271,7 @@ class AsyncFiles:
         """As `Files.export_jsonl`."""
         with writing(target, "export_jsonl()", overwrite=overwrite) as write:
             export = _json_export(write, what, with_vectors, relationships, progress, "export_jsonl()")
-            return await _acarry(self._database, export.steps())
+            return await acarry(self._database, export.steps())
 
     async def export_json(
         self,
@@ -288,7 +286,7 @@ class AsyncFiles:
         """As `Files.export_json`."""
         with writing(target, "export_json()", overwrite=overwrite) as write:
             export = _json_export(write, what, with_vectors, relationships, progress, "export_json()")
-            return await _acarry(self._database, export.steps())
+            return await acarry(self._database, export.steps())
 
     async def export_csv(
         self,
@@ -301,39 +299,7 @@ class AsyncFiles:
         """As `Files.export_csv`."""
         with writing(target, "export_csv()", overwrite=overwrite) as write:
             export = CsvExport(query_of(what), write, progress=progress)
-            return await _acarry(self._database, export.steps())
-
-
-def _carry(database: Database, steps: Generator[Step, Any, R]) -> R:
-    """Carry steps out, in the calling thread. Errors go to the steps first, which may have to tidy up."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                reply = step() if callable(step) else database.run(step)
-            except BaseException as error:  # noqa: BLE001 - it is raised again by the steps
-                step = steps.throw(error)
-            else:
-                step = steps.send(reply)
-    except StopIteration as done:
-        result: R = done.value
-        return result
-
-
-async def _acarry(database: Database, steps: Generator[Step, Any, R]) -> R:
-    """As `_carry`, from an event loop."""
-    try:
-        step = next(steps)
-        while True:
-            try:
-                reply = await (asyncio.to_thread(step) if callable(step) else database.arun(step))
-            except BaseException as error:  # noqa: BLE001 - it is raised again by the steps
-                step = steps.throw(error)
-            else:
-                step = steps.send(reply)
-    except StopIteration as done:
-        result: R = done.value
-        return result
+            return await acarry(self._database, export.steps())
 
 
 def _import(
@@ -357,7 +323,7 @@ def _import(
             progress=progress,
             whole=whole or not alone,
         )
-        return _carry(database, done.steps())
+        return carry(database, done.steps())
 
 
 async def _aimport(
@@ -381,7 +347,7 @@ async def _aimport(
                 progress=progress,
                 whole=whole or not alone,
             )
-            return await _acarry(database, done.steps())
+            return await acarry(database, done.steps())
 
 
 def _json_export(

@@ -26,10 +26,9 @@ from .operations.raw_values import read_numbers, read_vectors
 from .port import GetCapabilities, InlineVector
 from .results import FailedRow, ImportReport
 from .sources import Lines, chunks
+from .steps import Step
 
 Progress: TypeAlias = Callable[[int], object]
-Step: TypeAlias = "Operation[Any] | Callable[[], Any]"
-"""Something to be carried out by the database, or something to be called that may wait for a file."""
 Steps: TypeAlias = Generator[Step, Any, ImportReport]
 Read: TypeAlias = "Callable[[Any, ImportSettings], Iterator[Entry]]"
 

@@ -46,6 +46,7 @@ LAYERS = [
         "ledger",
         "mending",
         "sources",
+        "steps",
         "transactions",
         "watching",
     },
