@@ -59,6 +59,7 @@ from .errors import (
 )
 from .expressions import Column, Condition, Order, VectorColumn
 from .fields import Field, OptionalVector, Vector, field
+from .inspecting import write_models
 from .model import Model
 from .plan import Migration, Plan, PolicyChange
 from .port import Coverage, Finding, Health, IndexStats, Policy, Signature, Stats, Vacuumed, VectorCount
@@ -184,6 +185,7 @@ __all__ = [
     "ref",
     "relation",
     "sum",
+    "write_models",
 ]
 
 # What is loaded when it is first named: models alone do not need it.

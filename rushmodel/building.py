@@ -17,7 +17,7 @@ from .annotations import is_open, mentions_relation, mentions_vector, property_c
 from .errors import ModelError
 from .expressions import Column, VectorColumn
 from .fields import PropertyOptions
-from .names import LABEL, RESERVED, property_name_error
+from .names import LABEL, RESERVED, label_error, property_name_error
 from .port import Signature
 from .schema import ModelSchema, Property, VectorProperty
 from .vectorbuilding import check_vector, field_error, vector_property, with_former, with_text
@@ -41,11 +41,10 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
     Raises:
         ModelError: Anything about the class that could not be stored, or not told apart.
     """
-    if label is not None and not (isinstance(label, str) and LABEL.match(label)):
+    problem = None if label is None else label_error(label)
+    if problem is not None:
         raise ModelError(
-            f"{cls.__name__}: the label {label!r} is not letters, digits and '_' (rule R2). "
-            f'Write class {cls.__name__}(Model, label="...")',
-            model=cls,
+            f'{cls.__name__}: {problem}. Write class {cls.__name__}(Model, label="...")', model=cls
         )
     if cls.model_config.get("extra") == "allow":
         raise ModelError(
@@ -80,6 +79,12 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
         columns[name] = Column(cls, name, made.property, made.codec)
     vectors = [with_text(cls, spec, properties) for spec in vectors]
     vectors = [with_former(cls, spec, fields[spec.name], properties) for spec in vectors]
+    if vectors and label is not None and not LABEL.match(label):
+        raise ModelError(
+            f"{cls.__name__}: its label {label!r} is not letters, digits and '_', as it must be where there "
+            f'are vectors (rule R2). Write class {cls.__name__}(Model, label="...")',
+            model=cls,
+        )
     schema = ModelSchema(cls, label, tuple(properties), tuple(vectors), columns)
     _check_apart(schema)
     return schema

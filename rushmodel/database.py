@@ -19,6 +19,7 @@ from .expressions import Column, VectorColumn
 from .files import AsyncFiles, Files
 from .flow import Operation, arun, ask, run
 from .imports import Progress
+from .inspecting import Inspecting
 from .instance import Instance
 from .mending import Migrating, abackfill, backfill
 from .metaclass import schema_of
@@ -50,6 +51,7 @@ from .port import (
 )
 from .registry import registered
 from .schema import ModelSchema
+from .steps import acarry, carry
 from .transactions import Here, Transaction, transaction_of
 from .watching import OnCommand, is_logged, watched
 
@@ -213,6 +215,21 @@ class Database(Files):
             labels: Only what is about these.
         """
         return self.run(cataloguing.describe(labels))
+
+    def inspect(self, *labels: str, progress: Progress | None = None) -> str:
+        """Model classes for what is in the store: the source of a module, which `write_models` writes.
+
+        Every record of their labels loads with them, and `plan` is in sync; which properties are merge keys
+        no store tells. All records are read for it.
+
+        Args:
+            labels: Only these.
+            progress: Called after every page with the number of records read so far.
+
+        Raises:
+            QueryError: A label is not there.
+        """
+        return carry(self, Inspecting(labels, progress).steps())
 
     def check(self) -> Health:
         """Whether the file is whole, and all that belongs together in it is there together.
@@ -400,6 +417,10 @@ class AsyncDatabase(AsyncFiles):
     async def schema(self, *labels: str) -> Schema:
         """As `Database.schema`."""
         return await self._database.arun(cataloguing.describe(labels))
+
+    async def inspect(self, *labels: str, progress: Progress | None = None) -> str:
+        """As `Database.inspect`."""
+        return await acarry(self._database, Inspecting(labels, progress).steps())
 
     async def check(self) -> Health:
         """As `Database.check`."""

@@ -12,7 +12,6 @@ import orjson
 
 from .destinations import Write
 from .errors import QueryError
-from .flow import ask
 from .imports import Progress
 from .ledger import Ledger
 from .metaclass import schema_of
@@ -26,13 +25,11 @@ from .operations.exporting import (
     signatures_of,
 )
 from .operations.raw_csv import export_query
-from .port import CloseCursor, OpenCursor, ReadCursor, RecordQuery, StoredRecord
+from .port import RecordQuery, StoredRecord, StoredRelationship
 from .results import ExportReport
-from .steps import Step
+from .steps import PAGE, Step, pages
 
 Steps: TypeAlias = Generator[Step, Any, ExportReport]
-
-PAGE = 1000
 
 
 def query_of(what: object) -> RecordQuery:
@@ -88,28 +85,30 @@ class JsonExport:
             yield lambda: self._rows(map(policy_line, signatures))
         found = left_out = 0
         with tempfile.TemporaryFile() as spool, closing(Ledger()) as ledger:
-            yield from _pages(query, lambda page: self._page(page, ledger, spool), self._related)
+            yield from pages(query, lambda page: self._page(page, ledger, spool))
             if self._relationships:
                 found, left_out = yield lambda: self._relate(spool, ledger)
         yield self._end
         return ExportReport(self._count, found, left_out)
 
-    def _related(self, page: Sequence[StoredRecord]) -> Step | None:
-        return relationships_from([record.id for record in page]) if self._relationships else None
-
-    def _page(self, page: Sequence[StoredRecord], ledger: Ledger, spool: IO[bytes]) -> Callable[[Any], None]:
+    def _page(
+        self, page: Sequence[StoredRecord], ledger: Ledger, spool: IO[bytes]
+    ) -> Generator[Step, Any, None]:
         """Writes a page; and what is related to it, which has to wait for the records at the other ends."""
+        related: Sequence[StoredRelationship] = ()
+        if self._relationships:
+            related = yield relationships_from([record.id for record in page])
 
-        def write(related: Any) -> None:
+        def write() -> None:
             self._rows(map(record_line, page))
             self._count += len(page)
-            if related is not None:
+            if self._relationships:
                 ledger.name((record.id, record.id) for record in page)
                 spool.writelines(dumps(relationship_line(each)) + b"\n" for each in related)
             if self._progress is not None:
                 self._progress(self._count)
 
-        return write
+        yield write
 
     def _relate(self, spool: IO[bytes], ledger: Ledger) -> tuple[int, int]:
         """Write the relationships between exported records; how many, and how many others there are."""
@@ -150,48 +149,24 @@ class CsvExport:
     def steps(self) -> Steps:
         """Everything, in order; the `ExportReport`."""
         with tempfile.TemporaryFile() as spool:
-            yield from _pages(self._query, lambda page: self._page(page, spool), lambda page: None)
+            yield from pages(self._query, lambda page: self._page(page, spool))
             yield lambda: self._finish(spool)
         return ExportReport(self._count)
 
-    def _page(self, page: Sequence[StoredRecord], spool: IO[bytes]) -> Callable[[Any], None]:
-        def write(related: Any) -> None:
+    def _page(self, page: Sequence[StoredRecord], spool: IO[bytes]) -> Generator[Step, Any, None]:
+        def write() -> None:
             spool.write(self._table.spooled(page))
             self._count += len(page)
             if self._progress is not None:
                 self._progress(self._count)
 
-        return write
+        yield write
 
     def _finish(self, spool: IO[bytes]) -> None:
         spool.seek(0)
         self._write(self._table.header())
         while lines := list(islice(spool, PAGE)):
             self._write(self._table.rows(lines))
-
-
-def _pages(
-    query: RecordQuery,
-    written: Callable[[Sequence[StoredRecord]], Callable[[Any], None]],
-    related: Callable[[Sequence[StoredRecord]], Step | None],
-) -> Generator[Step, Any, None]:
-    """Read page by page and write each, with what is related to it."""
-    cursor = yield ask(OpenCursor(query))
-    try:
-        while page := (yield ask(ReadCursor(cursor, PAGE))):
-            step = related(page)
-            found = None if step is None else (yield step)
-            yield _call(written(page), found)
-    except GeneratorExit:
-        raise
-    except BaseException:
-        yield ask(CloseCursor(cursor))
-        raise
-    yield ask(CloseCursor(cursor))
-
-
-def _call(write: Callable[[Any], None], found: Any) -> Callable[[], None]:
-    return lambda: write(found)
 
 
 def _label(what: object) -> str:

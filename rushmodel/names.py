@@ -35,6 +35,13 @@ RESERVED = MODEL_NAMES | PYDANTIC_NAMES
 """Names a field cannot have: each is an attribute of every model."""
 
 
+def label_error(label: object) -> str | None:
+    """Why ``label`` cannot be one, or None where it can; with index policies it also is a `LABEL`."""
+    if isinstance(label, str) and label and not _holds_what_is_no_character(label):
+        return None
+    return f"a label is a text that is not empty, without NUL and lone surrogates, got {label!r:.60}"
+
+
 def property_name_error(name: str) -> str | None:
     """Why ``name`` cannot be a property's name, or None where it can (rule R27)."""
     if not name:
@@ -43,6 +50,10 @@ def property_name_error(name: str) -> str | None:
         return f"a property name has at most {LONGEST_PROPERTY} characters, this one {len(name)}"
     if name.startswith(("$", "__")):
         return "names that begin with '$' or '__' belong to RushDB"
-    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+    if _holds_what_is_no_character(name):
         return "a property name holds neither NUL nor lone surrogates"
     return None
+
+
+def _holds_what_is_no_character(name: str) -> bool:
+    return "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name)

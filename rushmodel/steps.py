@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from .flow import Operation
+from .flow import Operation, ask
+from .port import CloseCursor, OpenCursor, ReadCursor, RecordQuery, StoredRecord
 
 if TYPE_CHECKING:
     from .database import Database
@@ -15,6 +16,9 @@ R = TypeVar("R")
 
 Step: TypeAlias = "Operation[Any] | Callable[[], Any]"
 """Something to be carried out by the database, or something to be called that may wait for a file."""
+
+PAGE = 1000
+"""Records that are read at a time."""
 
 
 def carry(database: Database, steps: Generator[Step, Any, R]) -> R:
@@ -47,3 +51,19 @@ async def acarry(database: Database, steps: Generator[Step, Any, R]) -> R:
     except StopIteration as done:
         result: R = done.value
         return result
+
+
+def pages(
+    query: RecordQuery, then: Callable[[Sequence[StoredRecord]], Generator[Step, Any, None]]
+) -> Generator[Step, Any, None]:
+    """The records of a query, of one snapshot: page by page, each with the steps that it leads to."""
+    cursor = yield ask(OpenCursor(query))
+    try:
+        while page := (yield ask(ReadCursor(cursor, PAGE))):
+            yield from then(page)
+    except GeneratorExit:
+        raise
+    except BaseException:
+        yield ask(CloseCursor(cursor))
+        raise
+    yield ask(CloseCursor(cursor))

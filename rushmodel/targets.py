@@ -94,6 +94,12 @@ def _read(declared: Declared, model: type[Any], names: _Names) -> tuple[type[Any
             f"{where}: {target.__name__} is abstract: it has no label, and no records that a relation could "
             "lead to. Name a concrete model",
         )
+    if target.__dict__["__rush_label__"].startswith(("$", "__")):
+        raise _error(
+            declared,
+            f"{where}: no condition can name the label of {target.__name__}, as names that begin with '$' or "
+            "'__' belong to RushDB",
+        )
     return target, many
 
 

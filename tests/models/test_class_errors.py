@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel
 
-from rushmodel import Model, ModelError, RushModelError
+from rushmodel import Model, ModelError, RushModelError, connect
 from rushmodel.names import RESERVED
 from rushmodel.registry import registered
 
@@ -202,18 +202,47 @@ def test_private_attributes_do_not_meet_the_library_s_own(module, db, name):
     assert made.A.delete_all() == 1
 
 
-@pytest.mark.parametrize("label", ["Ä", "a b", "1st", "", "a-b", "a\n", "x;--", "$a", "é", 5])
-def test_a_label_is_letters_digits_and_underscore(module, label):
-    with pytest.raises(ModelError, match="Wrong") as caught:
+NO_IDENTIFIERS = ["Ä", "a b", "1st", "a-b", "a\n", "x;--", "$a", "é"]
+
+
+@pytest.mark.parametrize("label", NO_IDENTIFIERS)
+def test_a_label_is_any_text(module, label):
+    made = module(f"class Right(Model, label={label!r}):\n    x: Field[int] = field(key=True)")
+    with connect("memory://", default=False) as db:
+        record = made.Right(x=1).save()
+        assert made.Right.find(made.Right.x == 1).all() == [record]
+        assert list(db.schema().labels) == [label]
+    db.close()
+
+
+@pytest.mark.parametrize("label", NO_IDENTIFIERS)
+def test_where_there_are_vectors_it_is_letters_digits_and_underscore(module, label):
+    fields = "x: Field[int] = field(key=True)\n    v: Vector = VectorField(dims=2)"
+    with pytest.raises(ModelError, match=r"Wrong: its label .* where there are vectors") as caught:
+        module(f"class Wrong(Model, label={label!r}):\n    {fields}")
+    assert 'label="..."' in str(caught.value)
+
+
+@pytest.mark.parametrize("label", ["", "a\0", "\ud800", 5])
+def test_a_label_is_a_text(module, label):
+    with pytest.raises(ModelError, match=r"Wrong: a label is a text .* got") as caught:
         module(f"class Wrong(Model, label={label!r}):\n    x: Field[int]")
     assert 'label="..."' in str(caught.value)
 
 
 def test_a_class_name_that_is_no_label_is_shown_label(module):
+    fields = "x: Field[int] = field(key=True)\n    v: Vector = VectorField(dims=2)"
     with pytest.raises(ModelError, match=r'class Übung.*label="\.\.\."'):
-        module("class Übung(Model):\n    x: Field[int]")
-    made = module("class Übung(Model, label='Uebung'):\n    x: Field[int]")
+        module(f"class Übung(Model):\n    {fields}")
+    made = module(f"class Übung(Model, label='Uebung'):\n    {fields}")
     assert made.Übung.__rush_label__ == "Uebung"
+
+
+@pytest.mark.parametrize("label", ["$a", "__id"])
+def test_no_relation_leads_to_a_label_that_no_condition_can_name(module, label):
+    target = f"class Other(Model, label={label!r}):\n    x: Field[int]"
+    with pytest.raises(ModelError, match=r"Wrong\.to: no condition can name the label of Other"):
+        module(f"{target}\n\nclass Wrong(Model):\n    x: Field[int]\n    to: Relation[Other] = relation('T')")
 
 
 def test_an_abstract_model_has_no_label(module):
