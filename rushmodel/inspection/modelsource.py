@@ -88,30 +88,36 @@ class ModelSource:
             self._fields.append(field_line(attribute, name, kind, is_optional=is_optional))
 
     def _policy(self, policies: PolicyFacts) -> None:
-        first = policies.signatures[0]
-        seen = self._seen(policies)
-        options: dict[str, Any] = {"dims": first.dims}
+        first, seen = policies.signatures[0], self._seen(policies)
         similarities = tuple(each.similarity for each in policies.signatures)
-        options |= {"similarity": similarities if len(similarities) > 1 else first.similarity}
-        options |= {"source": first.source}
-        if first.property in self._attributes and _is_text(seen):
-            options["property"] = self._attributes[first.property]
+        options: dict[str, Any] = {
+            "dims": first.dims,
+            "similarity": similarities if len(similarities) > 1 else first.similarity,
+            "source": first.source,
+        }
+        text = self._attributes.get(first.property)
+        if first.dims is None:
+            self._policy_left_out(first, "the server has not told yet how many numbers its vectors have")
+            return
+        if text is not None and _is_text(seen):
+            options["property"] = text
             attribute = self._scope.take(*self._vector_names(policies))
-        elif _stands_alone(seen) and first.source == "external" and first.property not in self._attributes:
-            attribute = self._attributes[first.property] = self._scope.take(
-                first.property, field_name(first.property)
-            )
+        elif text is None and _stands_alone(seen) and first.source == "external":
+            attribute = self._scope.take(first.property, field_name(first.property))
+            self._attributes[first.property] = attribute
             if attribute != first.property:
                 options["name"] = first.property
         else:
-            reason = "the values of that property are not texts, or are those of another field"
-            self._remarks.append(remark(f"left out: the index policy {quoted(str(first))}: {reason}"))
+            self._policy_left_out(first, "its values are not texts, or stand for the vectors of another one")
             return
         covered = policies.coverage.vectors >= self._facts.tally.records > 0
         if not covered and first.source == "external":
             options = {"default": None, **options}
         kind = "Vector" if covered else "OptionalVector"
         self._fields.append(f"{attribute}: {kind} = {call('VectorField', **options)}")
+
+    def _policy_left_out(self, signature: Signature, reason: str) -> None:
+        self._remarks.append(remark(f"left out: the index policy {quoted(str(signature))}: {reason}"))
 
     def _vector_names(self, policies: PolicyFacts) -> list[str]:
         """What a vector may be called, the shortest first; of several with one text each says what it is."""
