@@ -18,7 +18,6 @@ from .errors import ConfigurationError
 from .expressions import Column, VectorColumn
 from .files import AsyncFiles, Files
 from .flow import Operation, arun, ask, run
-from .imports import Progress
 from .inspecting import Inspecting
 from .instance import Instance
 from .mending import Migrating, abackfill, backfill
@@ -49,6 +48,7 @@ from .port import (
     Vacuumed,
     VacuumStore,
 )
+from .progress import Progress, telling
 from .registry import registered
 from .schema import ModelSchema
 from .steps import acarry, carry
@@ -177,7 +177,7 @@ class Database(Files):
         """
         return self.run(planning.sync(self.context, self.schemas(), prune=prune, drop_vectors=drop_vectors))
 
-    def migrate(self, *, batch: int = 200, progress: Progress | None = None) -> Plan:
+    def migrate(self, *, batch: int = 200, progress: Progress = None) -> Plan:
         """Make the vectors of fields with ``replaces=``, and then let searches use them; the plan after it.
 
         Others read and write meanwhile: until every text has its new vector, searches use the old ones, and
@@ -194,10 +194,11 @@ class Database(Files):
             EmbedderError: An embedder failed; searches go on with the old vectors.
             PolicyConflict: A policy cannot be made.
         """
-        Migrating(self.context, self.schemas(), batch, progress).run(self)
+        with telling(progress, "embedding") as told:
+            Migrating(self.context, self.schemas(), batch, told).run(self)
         return self.plan()
 
-    def backfill(self, *, batch: int = 200, progress: Progress | None = None) -> int:
+    def backfill(self, *, batch: int = 200, progress: Progress = None) -> int:
         """Make the managed vectors that are missing, by ``connect(..., embedder=...)``; of how many records.
 
         Saves of models make theirs; these are of records that were there before, or written by the client.
@@ -206,7 +207,8 @@ class Database(Files):
             CapabilityError: The database has no embedder; a RushDB server has its own.
             EmbedderError: The embedder failed; what was made before is written.
         """
-        return backfill(self.here(), self.context, batch, progress)
+        with telling(progress, "embedding") as told:
+            return backfill(self.here(), self.context, batch, told)
 
     def schema(self, *labels: str) -> Schema:
         """What is in the store: labels, properties, relationships and policies; print it for tables.
@@ -216,7 +218,7 @@ class Database(Files):
         """
         return self.run(cataloguing.describe(labels))
 
-    def inspect(self, *labels: str, progress: Progress | None = None) -> str:
+    def inspect(self, *labels: str, progress: Progress = None) -> str:
         """Model classes for what is in the store: the source of a module, which `write_models` writes.
 
         Every record of their labels loads with them, and `plan` is in sync; which properties are merge keys
@@ -229,7 +231,8 @@ class Database(Files):
         Raises:
             QueryError: A label is not there.
         """
-        return carry(self, Inspecting(labels, progress).steps())
+        with telling(progress, "reading") as told:
+            return carry(self, Inspecting(labels, told).steps())
 
     def check(self) -> Health:
         """Whether the file is whole, and all that belongs together in it is there together.
@@ -398,17 +401,18 @@ class AsyncDatabase(AsyncFiles):
             planning.sync(database.context, database.schemas(), prune=prune, drop_vectors=drop_vectors)
         )
 
-    async def migrate(self, *, batch: int = 200, progress: Progress | None = None) -> Plan:
+    async def migrate(self, *, batch: int = 200, progress: Progress = None) -> Plan:
         """As `Database.migrate`."""
         database = self._database
-        migrating = Migrating(database.context, database.schemas(), batch, progress)
-        await migrating.arun(database)
+        with telling(progress, "embedding") as told:
+            await Migrating(database.context, database.schemas(), batch, told).arun(database)
         return await self.plan()
 
-    async def backfill(self, *, batch: int = 200, progress: Progress | None = None) -> int:
+    async def backfill(self, *, batch: int = 200, progress: Progress = None) -> int:
         """As `Database.backfill`."""
         database = self._database
-        return await abackfill(database.here(), database.context, batch, progress)
+        with telling(progress, "embedding") as told:
+            return await abackfill(database.here(), database.context, batch, told)
 
     def transaction(self, *, seconds: float | None = None) -> Transaction:
         """As `Database.transaction`; for ``async with``."""
@@ -418,9 +422,10 @@ class AsyncDatabase(AsyncFiles):
         """As `Database.schema`."""
         return await self._database.arun(cataloguing.describe(labels))
 
-    async def inspect(self, *labels: str, progress: Progress | None = None) -> str:
+    async def inspect(self, *labels: str, progress: Progress = None) -> str:
         """As `Database.inspect`."""
-        return await acarry(self._database, Inspecting(labels, progress).steps())
+        with telling(progress, "reading") as told:
+            return await acarry(self._database, Inspecting(labels, told).steps())
 
     async def check(self) -> Health:
         """As `Database.check`."""

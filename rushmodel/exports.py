@@ -12,7 +12,6 @@ import orjson
 
 from .destinations import Write
 from .errors import QueryError
-from .imports import Progress
 from .ledger import Ledger
 from .metaclass import schema_of
 from .operations.exporting import (
@@ -26,6 +25,7 @@ from .operations.exporting import (
 )
 from .operations.raw_csv import export_query
 from .port import RecordQuery, StoredRecord, StoredRelationship
+from .progress import Told
 from .results import ExportReport
 from .steps import PAGE, Step, pages
 
@@ -65,7 +65,7 @@ class JsonExport:
         array: bool,
         vectors: bool,
         relationships: bool,
-        progress: Progress | None,
+        progress: Told | None,
     ) -> None:
         self._query = query
         self._write = write
@@ -139,7 +139,7 @@ class JsonExport:
 class CsvExport:
     """CSV, with a column for every property that any record has."""
 
-    def __init__(self, query: RecordQuery, write: Write, *, progress: Progress | None) -> None:
+    def __init__(self, query: RecordQuery, write: Write, *, progress: Told | None) -> None:
         self._query = query
         self._write = write
         self._progress = progress

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from .destinations import Target, Write, writing
 from .errors import QueryError
 from .exports import CsvExport, JsonExport, query_of
-from .imports import Import, Progress, Read, csv_reader, knows_texts, read_json, read_json_lines
+from .imports import Import, Read, csv_reader, knows_texts, read_json, read_json_lines
 from .operations.csv_rows import COLUMN_TYPES, ColumnType, CsvFormat
 from .operations.importing import ImportSettings
 from .port import DEFAULT_RELATIONSHIP
+from .progress import Progress, Told, telling
 from .results import ExportReport, ImportReport
 from .sources import Source, opened
 from .steps import acarry, carry
@@ -40,7 +41,7 @@ class Files:
         merge: Merge = "append",
         relationship: str = DEFAULT_RELATIONSHIP,
         batch: int = BATCH,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: OnError = "raise",
     ) -> ImportReport:
         """Create records from JSON Lines, an object a line; also what `export_jsonl` wrote.
@@ -77,7 +78,7 @@ class Files:
         merge: Merge = "append",
         relationship: str = DEFAULT_RELATIONSHIP,
         batch: int = BATCH,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: OnError = "raise",
     ) -> ImportReport:
         """Create records from an array of objects, or from one object; arguments as for `import_jsonl`.
@@ -103,7 +104,7 @@ class Files:
         merge_by: Sequence[str] | None = None,
         merge: Merge = "append",
         batch: int = BATCH,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: OnError = "raise",
     ) -> ImportReport:
         """Create a record of every row; the first one names the properties. Empty cells are no values.
@@ -130,7 +131,7 @@ class Files:
         *,
         with_vectors: bool = False,
         relationships: bool = False,
-        progress: Progress | None = None,
+        progress: Progress = None,
         overwrite: bool = False,
     ) -> ExportReport:
         """Write records as JSON Lines, which `import_jsonl` reads back; one snapshot on the embedded store.
@@ -159,7 +160,7 @@ class Files:
         *,
         with_vectors: bool = False,
         relationships: bool = False,
-        progress: Progress | None = None,
+        progress: Progress = None,
         overwrite: bool = False,
     ) -> ExportReport:
         """As `export_jsonl`, as one array of the same objects, which `import_json` reads back."""
@@ -172,7 +173,7 @@ class Files:
         target: Target,
         what: Any = None,
         *,
-        progress: Progress | None = None,
+        progress: Progress = None,
         overwrite: bool = False,
     ) -> ExportReport:
         """As `export_jsonl`, as CSV: ``__id``, ``__label``, a column for every property.
@@ -180,8 +181,11 @@ class Files:
         CSV does not tell a text from a number that is written alike, nor an empty text from none; lists are
         JSON in their cell.
         """
-        with writing(target, "export_csv()", overwrite=overwrite) as write:
-            export = CsvExport(query_of(what), write, progress=progress)
+        with (
+            writing(target, "export_csv()", overwrite=overwrite) as write,
+            telling(progress, "exporting") as told,
+        ):
+            export = CsvExport(query_of(what), write, progress=told)
             return carry(cast("Database", self), export.steps())
 
     def _export_json(
@@ -190,12 +194,15 @@ class Files:
         what: Any,
         with_vectors: bool,
         relationships: bool,
-        progress: Progress | None,
+        progress: Progress,
         overwrite: bool,
         verb: str,
     ) -> ExportReport:
-        with writing(target, verb, overwrite=overwrite) as write:
-            export = _json_export(write, what, with_vectors, relationships, progress, verb)
+        with (
+            writing(target, verb, overwrite=overwrite) as write,
+            telling(progress, "exporting") as told,
+        ):
+            export = _json_export(write, what, with_vectors, relationships, told, verb)
             return carry(cast("Database", self), export.steps())
 
 
@@ -213,7 +220,7 @@ class AsyncFiles:
         merge: Merge = "append",
         relationship: str = DEFAULT_RELATIONSHIP,
         batch: int = BATCH,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: OnError = "raise",
     ) -> ImportReport:
         """As `Files.import_jsonl`."""
@@ -229,7 +236,7 @@ class AsyncFiles:
         merge: Merge = "append",
         relationship: str = DEFAULT_RELATIONSHIP,
         batch: int = BATCH,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: OnError = "raise",
     ) -> ImportReport:
         """As `Files.import_json`."""
@@ -250,7 +257,7 @@ class AsyncFiles:
         merge_by: Sequence[str] | None = None,
         merge: Merge = "append",
         batch: int = BATCH,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: OnError = "raise",
     ) -> ImportReport:
         """As `Files.import_csv`."""
@@ -265,12 +272,15 @@ class AsyncFiles:
         *,
         with_vectors: bool = False,
         relationships: bool = False,
-        progress: Progress | None = None,
+        progress: Progress = None,
         overwrite: bool = False,
     ) -> ExportReport:
         """As `Files.export_jsonl`."""
-        with writing(target, "export_jsonl()", overwrite=overwrite) as write:
-            export = _json_export(write, what, with_vectors, relationships, progress, "export_jsonl()")
+        with (
+            writing(target, "export_jsonl()", overwrite=overwrite) as write,
+            telling(progress, "exporting") as told,
+        ):
+            export = _json_export(write, what, with_vectors, relationships, told, "export_jsonl()")
             return await acarry(self._database, export.steps())
 
     async def export_json(
@@ -280,12 +290,15 @@ class AsyncFiles:
         *,
         with_vectors: bool = False,
         relationships: bool = False,
-        progress: Progress | None = None,
+        progress: Progress = None,
         overwrite: bool = False,
     ) -> ExportReport:
         """As `Files.export_json`."""
-        with writing(target, "export_json()", overwrite=overwrite) as write:
-            export = _json_export(write, what, with_vectors, relationships, progress, "export_json()")
+        with (
+            writing(target, "export_json()", overwrite=overwrite) as write,
+            telling(progress, "exporting") as told,
+        ):
+            export = _json_export(write, what, with_vectors, relationships, told, "export_json()")
             return await acarry(self._database, export.steps())
 
     async def export_csv(
@@ -293,12 +306,15 @@ class AsyncFiles:
         target: Target,
         what: Any = None,
         *,
-        progress: Progress | None = None,
+        progress: Progress = None,
         overwrite: bool = False,
     ) -> ExportReport:
         """As `Files.export_csv`."""
-        with writing(target, "export_csv()", overwrite=overwrite) as write:
-            export = CsvExport(query_of(what), write, progress=progress)
+        with (
+            writing(target, "export_csv()", overwrite=overwrite) as write,
+            telling(progress, "exporting") as told,
+        ):
+            export = CsvExport(query_of(what), write, progress=told)
             return await acarry(self._database, export.steps())
 
 
@@ -308,19 +324,20 @@ def _import(
     read: Read,
     settings: ImportSettings,
     batch: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> ImportReport:
     embedded = database.run(knows_texts())
     # Inside of a transaction its end decides.
     alone = transaction_of(database) is None
     whole = embedded and alone and not settings.skip
-    with opened(source, settings.what) as file, database.transaction() if whole else nullcontext():
+    whole_or_not = database.transaction() if whole else nullcontext()
+    with telling(progress, "importing") as told, opened(source, settings.what) as file, whole_or_not:
         done = Import(
             file,
             read,
             settings.replaced(marks=embedded),
             batch=_size(batch),
-            progress=progress,
+            progress=told,
             whole=whole or not alone,
         )
         return carry(database, done.steps())
@@ -332,26 +349,26 @@ async def _aimport(
     read: Read,
     settings: ImportSettings,
     batch: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> ImportReport:
     embedded = await database.arun(knows_texts())
     alone = transaction_of(database) is None
     whole = embedded and alone and not settings.skip
-    with opened(source, settings.what) as file:
+    with telling(progress, "importing") as told, opened(source, settings.what) as file:
         async with database.transaction() if whole else nullcontext():
             done = Import(
                 file,
                 read,
                 settings.replaced(marks=embedded),
                 batch=_size(batch),
-                progress=progress,
+                progress=told,
                 whole=whole or not alone,
             )
             return await acarry(database, done.steps())
 
 
 def _json_export(
-    write: Write, what: Any, with_vectors: bool, relationships: bool, progress: Progress | None, verb: str
+    write: Write, what: Any, with_vectors: bool, relationships: bool, progress: Told | None, verb: str
 ) -> JsonExport:
     return JsonExport(
         query_of(what),

@@ -24,11 +24,11 @@ from .operations.importing import (
 from .operations.json_rows import JsonRow, read_lines, read_text
 from .operations.raw_values import read_numbers, read_vectors
 from .port import GetCapabilities, InlineVector
+from .progress import Told
 from .results import FailedRow, ImportReport
 from .sources import Lines, chunks
 from .steps import Step
 
-Progress: TypeAlias = Callable[[int], object]
 Steps: TypeAlias = Generator[Step, Any, ImportReport]
 Read: TypeAlias = "Callable[[Any, ImportSettings], Iterator[Entry]]"
 
@@ -53,7 +53,7 @@ class Import:
         settings: ImportSettings,
         *,
         batch: int,
-        progress: Progress | None,
+        progress: Told | None,
         whole: bool,
     ) -> None:
         self._batches = batches(read(source, settings), batch)

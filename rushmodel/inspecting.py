@@ -10,7 +10,6 @@ from .catalog import Schema
 from .destinations import writing
 from .errors import QueryError
 from .flow import Operation, ask
-from .imports import Progress
 from .inspection.facts import LabelFacts, PolicyFacts, RelationFacts
 from .inspection.source import written
 from .inspection.tally import Tally
@@ -28,6 +27,7 @@ from .port import (
     Signature,
     StoredRecord,
 )
+from .progress import Told
 from .steps import Step, pages
 from .vectors import same_vector
 
@@ -38,7 +38,7 @@ PAGE = 1000
 class Inspecting:
     """One look at a store: every record of the labels (none: of all), page by page."""
 
-    def __init__(self, labels: Sequence[str], progress: Progress | None) -> None:
+    def __init__(self, labels: Sequence[str], progress: Told | None) -> None:
         self._labels = tuple(labels)
         self._progress = progress
         self._count = 0

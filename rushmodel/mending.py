@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from .current import current_database
 from .flow import ask
-from .imports import Progress
 from .metaclass import schema_of
 from .operations.context import Context
 from .operations.managing import managed_fields
@@ -15,6 +14,7 @@ from .operations.migrating import is_complete, migrating, switch
 from .operations.naming import named
 from .operations.staleness import Mending, begin, embedded_fields
 from .port import GetCapabilities
+from .progress import Told
 from .schema import ModelSchema, VectorProperty
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .transactions import Here
 
 
-def mend(here: Here, mending: Mending, progress: Progress | None, verb: str) -> int:
+def mend(here: Here, mending: Mending, progress: Told | None, verb: str) -> int:
     """Go through all of it; of how many records vectors were made."""
     done = 0
     try:
@@ -36,7 +36,7 @@ def mend(here: Here, mending: Mending, progress: Progress | None, verb: str) -> 
     return done
 
 
-async def amend(here: Here, mending: Mending, progress: Progress | None, verb: str) -> int:
+async def amend(here: Here, mending: Mending, progress: Told | None, verb: str) -> int:
     """As `mend`."""
     done = 0
     try:
@@ -58,7 +58,7 @@ def mending_of(model: type[Any], on: object, batch: int) -> tuple[Here, Mending]
     return database.here(), Mending(database.context, schema, fields, check_batch(batch))
 
 
-def backfill(here: Here, context: Context, batch: int, progress: Progress | None) -> int:
+def backfill(here: Here, context: Context, batch: int, progress: Told | None) -> int:
     """Make what managed vectors there have to be; of how many records."""
     done = 0
     for schema, spec in here.run(managed_fields(context)):
@@ -67,7 +67,7 @@ def backfill(here: Here, context: Context, batch: int, progress: Progress | None
     return done
 
 
-async def abackfill(here: Here, context: Context, batch: int, progress: Progress | None) -> int:
+async def abackfill(here: Here, context: Context, batch: int, progress: Told | None) -> int:
     """As `backfill`."""
     done = 0
     for schema, spec in await here.arun(managed_fields(context)):
@@ -76,7 +76,7 @@ async def abackfill(here: Here, context: Context, batch: int, progress: Progress
     return done
 
 
-def _after(progress: Progress, done: int) -> Progress:
+def _after(progress: Told, done: int) -> Told:
     return lambda count: progress(done + count)
 
 
@@ -84,7 +84,7 @@ class Migrating:
     """The way of all fields with ``replaces=`` to what they are now; see `Database.migrate`."""
 
     def __init__(
-        self, context: Context, schemas: Sequence[ModelSchema], batch: int, progress: Progress | None
+        self, context: Context, schemas: Sequence[ModelSchema], batch: int, progress: Told | None
     ) -> None:
         self._context = context
         self._fields = list(migrating(schemas))

@@ -19,13 +19,13 @@ from .current import current_database
 from .expressions import Condition
 from .fields import field
 from .flow import Operation
-from .imports import Progress
 from .inline import VectorsAttribute
 from .metaclass import schema_of
 from .operations import saving
 from .operations.drafts import SaveOptions
 from .operations.naming import named
 from .operations.settling import cloned
+from .progress import Progress, telling
 from .query import Query
 from .related import view
 from .results import BulkReport
@@ -101,7 +101,7 @@ class Model(Searched, abstract=True, defer_build=True):
         records: Iterable[Self],
         *,
         batch: int = 1000,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> BulkReport:
         """Save any number of records, a transaction a batch; how it went.
@@ -109,7 +109,7 @@ class Model(Searched, abstract=True, defer_build=True):
         Args:
             records: Read lazily; never more than a batch is held.
             batch: Records a transaction.
-            progress: Called after every batch with the number of records done so far.
+            progress: Called after every batch with the number of records done so far; True draws a bar.
             on_error: "raise" ends at the first batch with a refused record, and writes none of that batch;
                 "skip" leaves refused records out and reports them.
 
@@ -121,12 +121,13 @@ class Model(Searched, abstract=True, defer_build=True):
         report = BulkReport(0)
         done = 0
         skip = skips(on_error)
-        for several in batches(enumerate(records), batch):
-            saved = saving.save_batch(database.context, schema, several, report, skip=skip)
-            report = database.run(named(schema, "save_many", saved))
-            done += len(several)
-            if progress is not None:
-                progress(done)
+        with telling(progress, f"saving {cls.__name__}", records) as told:
+            for several in batches(enumerate(records), batch):
+                saved = saving.save_batch(database.context, schema, several, report, skip=skip)
+                report = database.run(named(schema, "save_many", saved))
+                done += len(several)
+                if told is not None:
+                    told(done)
         return report
 
     @classmethod
@@ -135,7 +136,7 @@ class Model(Searched, abstract=True, defer_build=True):
         records: Iterable[Self] | AsyncIterable[Self],
         *,
         batch: int = 1000,
-        progress: Progress | None = None,
+        progress: Progress = None,
         on_error: Literal["raise", "skip"] = "raise",
     ) -> BulkReport:
         """As `save_many`; ``records`` may be an async iterable, too."""
@@ -144,12 +145,13 @@ class Model(Searched, abstract=True, defer_build=True):
         report = BulkReport(0)
         done = 0
         skip = skips(on_error)
-        async for several in abatches(records, batch):
-            saved = saving.save_batch(database.context, schema, several, report, skip=skip)
-            report = await database.arun(named(schema, "save_many", saved))
-            done += len(several)
-            if progress is not None:
-                progress(done)
+        with telling(progress, f"saving {cls.__name__}", records) as told:
+            async for several in abatches(records, batch):
+                saved = saving.save_batch(database.context, schema, several, report, skip=skip)
+                report = await database.arun(named(schema, "save_many", saved))
+                done += len(several)
+                if told is not None:
+                    told(done)
         return report
 
     def rename_key(self, **key: Any) -> Self:

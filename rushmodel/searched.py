@@ -10,13 +10,13 @@ from typing_extensions import Self
 from . import verbs
 from .current import current_database
 from .expressions import Column, Condition, VectorColumn
-from .imports import Progress
 from .instance import Instance
 from .mending import amend, mend, mending_of
 from .metaclass import schema_of
 from .operations import embedding, searching, staleness
 from .operations.fusing import Fusion
 from .port import Similarity
+from .progress import Progress, telling
 from .query import Query
 from .results import Hits
 from .vectors import VectorLike
@@ -197,7 +197,7 @@ class Searched(Instance, abstract=True, defer_build=True):
         return Query(cls, unmade=embedding.unmade(staleness.embedded_fields(schema, on)))
 
     @classmethod
-    def reembed(cls, *, on: On | None = None, batch: int = 200, progress: Progress | None = None) -> int:
+    def reembed(cls, *, on: On | None = None, batch: int = 200, progress: Progress = None) -> int:
         """Make the vectors of all `stale` records anew; how many records that were.
 
         Others may read and write meanwhile. Where it is interrupted, it goes on from there when it is
@@ -213,12 +213,12 @@ class Searched(Instance, abstract=True, defer_build=True):
             QueryError: No field has an embedder.
         """
         here, mending = mending_of(cls, on, batch)
-        return mend(here, mending, progress, "reembed")
+        with telling(progress, f"embedding {cls.__name__}") as told:
+            return mend(here, mending, told, "reembed")
 
     @classmethod
-    async def areembed(
-        cls, *, on: On | None = None, batch: int = 200, progress: Progress | None = None
-    ) -> int:
+    async def areembed(cls, *, on: On | None = None, batch: int = 200, progress: Progress = None) -> int:
         """As `reembed`."""
         here, mending = mending_of(cls, on, batch)
-        return await amend(here, mending, progress, "reembed")
+        with telling(progress, f"embedding {cls.__name__}") as told:
+            return await amend(here, mending, told, "reembed")

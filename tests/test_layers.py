@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "value"},
     {"embedding", "origins"},
     {"names", "port"},
-    {"wire"},
+    {"wire", "progress"},
     {"vectors", "codecs", "catalog", "plan", "results", "rows"},
     {"arithmetic", "inspection"},
     {"expressions"},

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import click
 
+from ..progress import Told, bar
 from ..value import Value
 from . import Code
 
@@ -108,26 +109,13 @@ class Output:
             click.echo(line.rstrip())
 
     @contextmanager
-    def progress(self, what: str, total: int | None = None) -> Generator[Callable[[int], None], None, None]:
+    def progress(self, what: str, total: int | None = None) -> Generator[Told, None, None]:
         """What is called with the number of things done so far; a bar on stderr, if that is a terminal."""
         if not sys.stderr.isatty():
             yield lambda done: None
             return
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        bar = [BarColumn()] if total is not None else []
-        counted = "{task.completed:,}" if total is None else "{task.completed:,} of {task.total:,}"
-        columns = [
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            *bar,
-            TextColumn(counted),
-            TimeElapsedColumn(),
-        ]
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(what, total=total)
-            yield lambda done: progress.update(task, completed=done)
+        with bar(what, total, transient=True) as told:
+            yield told
 
     def _write(self, document: Any) -> None:
         self._done = True

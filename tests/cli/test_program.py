@@ -58,7 +58,7 @@ def test_command_lines_that_make_no_sense(project):
 def test_stats_check_backup_vacuum(project):
     project.write("a.jsonl", '{"slug": "a", "title": "A", "body": "x", "embedding": [1, 0]}')
     project.on("import", "a.jsonl", "--model", "Article")
-    done = project.on("stats", "--json")
+    done = project.on("inspect", "stats", "--json")
     assert done.document["records"] == {"Article": 1}
     assert done.document["vectors"][0]["held"] == 1
     done = project.on("stats")
