@@ -19,9 +19,9 @@ from .terminal import in_terminal
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are other ones there")
 
-COMMANDS = (
-    "plan sync migrate stale reembed backfill search import export stats check backup vacuum serve".split()
-)
+COMMANDS = """
+    plan sync migrate stale reembed backfill search import export inspect stats check backup vacuum serve
+""".split()
 
 
 def test_version_and_help(project):
@@ -58,7 +58,7 @@ def test_command_lines_that_make_no_sense(project):
 def test_stats_check_backup_vacuum(project):
     project.write("a.jsonl", '{"slug": "a", "title": "A", "body": "x", "embedding": [1, 0]}')
     project.on("import", "a.jsonl", "--model", "Article")
-    done = project.on("inspect", "stats", "--json")
+    done = project.on("stats", "--json")
     assert done.document["records"] == {"Article": 1}
     assert done.document["vectors"][0]["held"] == 1
     done = project.on("stats")
