@@ -38,6 +38,7 @@ from .errors import (
     PolicyExists,
     PolicyMissing,
     PropertyError,
+    PushIncomplete,
     QueryError,
     RecordGone,
     RowError,
@@ -67,7 +68,7 @@ from .query import Query
 from .related import Many, One
 from .relationcolumns import RelationColumn
 from .relations import Relation, relation
-from .results import BulkReport, ExportReport, Failed, FailedRow, Hit, Hits, ImportReport, Part
+from .results import BulkReport, ExportReport, Failed, FailedRow, Hit, Hits, ImportReport, Part, PushReport
 from .rows import Row
 from .transactions import Transaction
 from .vectorfields import VectorField, VectorSpec
@@ -134,6 +135,8 @@ __all__ = [
     "PolicyExists",
     "PolicyMissing",
     "PropertyError",
+    "PushIncomplete",
+    "PushReport",
     "Query",
     "QueryError",
     "Record",

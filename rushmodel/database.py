@@ -22,6 +22,7 @@ from .inspecting import Inspecting
 from .instance import Instance
 from .mending import Migrating, abackfill, backfill
 from .metaclass import schema_of
+from .moving import AsyncMoves, Moves
 from .opening import (
     FOREVER,
     MEMORY,
@@ -125,7 +126,7 @@ def connect(
     return database
 
 
-class Database(Files):
+class Database(Files, Moves):
     """An open store; made by `connect()`.
 
     ``with db:`` selects it for the models used inside (tasks inherit that, new threads see the
@@ -384,7 +385,7 @@ class Database(Files):
         return f"<Database {self.url}>"
 
 
-class AsyncDatabase(AsyncFiles):
+class AsyncDatabase(AsyncFiles, AsyncMoves):
     """The async face of a `Database`: the same names, awaitable."""
 
     def __init__(self, database: Database) -> None:

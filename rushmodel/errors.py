@@ -39,6 +39,7 @@
         ├── StoreBusy                     kept locked for too long, or a server with too much to do
         ├── StoreClosed                   the database was closed
         ├── StoreTimeout                  no answer in time
+        ├── PushIncomplete                after a push the target lacks some of it
         ├── AccessDenied                  the server does not take the token
         └── ServerError                   the server failed, or its answer makes no sense
             └── ServerUnreachable         there is no connection to it
@@ -295,6 +296,13 @@ class StoreClosed(StoreError):
     """The database was closed."""
 
     status = 503
+
+
+class PushIncomplete(StoreError):
+    """After a push or a pull, the target lacks something; ``differences`` are sentences that say what.
+
+    Calling it again sends what is missing.
+    """
 
 
 class StoreTimeout(StoreError):

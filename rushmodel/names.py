@@ -9,6 +9,11 @@ LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 LONGEST_PROPERTY = 100
 
+MOVED_ID = "rushmodel_id"
+"""The property of a record that a push has made on a server: the id that it had where it came from."""
+MOVED_TEXTS = "rushmodel_texts"
+"""Beside it: which properties are texts although they look like datetimes, where some do (rule R14)."""
+
 MODEL_NAMES = frozenset(
     """
     record_id is_saved vectors

@@ -111,6 +111,24 @@ class ImportReport(Value):
     failed: tuple[FailedRow, ...] = ()
 
 
+class PushReport(Value):
+    """How a push or a pull went.
+
+    ``records``: how many there are. ``unchanged``: of them, those that were at the target as they are, and
+    were not sent. ``vectors``: sent along. ``relationships``: how many there are; ``left_out``: those with a
+    record that was not moved. ``policies``: created. ``checked``: records that were compared at the end, with
+    their vectors and relationships.
+    """
+
+    records: int = 0
+    unchanged: int = 0
+    vectors: int = 0
+    relationships: int = 0
+    left_out: int = 0
+    policies: int = 0
+    checked: int = 0
+
+
 class ExportReport(Value):
     """How much an export wrote.
 

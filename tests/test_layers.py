@@ -46,6 +46,7 @@ LAYERS = [
         "inspecting",
         "ledger",
         "mending",
+        "moving",
         "sources",
         "steps",
         "transactions",

@@ -193,7 +193,8 @@ class InlineVector(NamedTuple):
 class ImportRow(NamedTuple):
     """A row of an import; ``parent`` is the index of an earlier row (nested JSON, R19).
 
-    ``texts`` as in `RecordWrite`.
+    ``texts`` as in `RecordWrite`. ``id``: that of the record which the row is about; where there is none,
+    the new one gets it. Stores that give out ids of their own cannot do that: `CapabilityError`.
     """
 
     label: str
@@ -201,6 +202,7 @@ class ImportRow(NamedTuple):
     vectors: tuple[InlineVector, ...] = ()
     parent: int | None = None
     texts: frozenset[str] = frozenset()
+    id: str | None = None
 
 
 class Order(NamedTuple):

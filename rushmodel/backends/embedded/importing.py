@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import MultipleFound, PropertyError, QueryError, RushModelError
+from ...errors import ConflictError, MultipleFound, PropertyError, QueryError, RushModelError
 from ...port import ImportRecords, ImportRow, StoredRecord
 from .edges import check_type, intern_type
 from .inline import put_inline
-from .records import Projection, read_rows
+from .records import Projection, find_places, read_rows
 from .rows import change_rows, insert_record, pack_cells
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def _import_row(session: Session, command: ImportRecords, row: ImportRow) -> lis
         raise PropertyError(f"a row of {row.label} has no property, and a record needs one", label=row.label)
     names = session.names
     table = names.table(row.label) or names.create_table(row.label, row.data)
-    matches = [] if command.merge_by is None else _matches(session, table, row, command.merge_by)
+    if row.id is not None:
+        matches = _by_id(session, table, row.id)
+    else:
+        matches = [] if command.merge_by is None else _matches(session, table, row, command.merge_by)
     if command.unique and len(matches) > 1:
         raise MultipleFound(
             f"{len(matches)} records of {row.label} have that {', '.join(command.merge_by or ())} already",
@@ -52,10 +55,26 @@ def _import_row(session: Session, command: ImportRecords, row: ImportRow) -> lis
         change_rows(session, table, matches, row.data, remove, row.texts)
         rows = [place for place, _ in matches]
     else:
-        rows = [insert_record(session, table, row.data, row.texts)[0]]
+        rows = [insert_record(session, table, row.data, row.texts, row.id)[0]]
     for place in rows:
         put_inline(session, table, place, row.vectors)
     return rows
+
+
+def _by_id(session: Session, table: Table, record_id: str) -> list[tuple[int, str | None]]:
+    """Row and ``texts`` of the record with that id, if there is one; `ConflictError` if of another label."""
+    if not record_id or "\0" in record_id:
+        raise PropertyError(f"an id is a text that is not empty, without NUL, not {record_id!r:.60}")
+    found = find_places(session, [record_id]).get(record_id)
+    if found is None:
+        return []
+    row, label = found
+    if label != table.label:
+        raise ConflictError(
+            f"the record {record_id} is there already, and its label is {label}, not {table.label}",
+            record_id=record_id,
+        )
+    return session.execute(f"SELECT t.row, t.texts FROM {table.sql} t WHERE t.row = ?", (row,)).fetchall()
 
 
 def _matches(

@@ -72,12 +72,16 @@ def pack_cells(session: Session, table: Table, data: Mapping[str, StoredValue]) 
 
 
 def insert_record(
-    session: Session, table: Table, data: Mapping[str, StoredValue], texts: frozenset[str] = frozenset()
+    session: Session,
+    table: Table,
+    data: Mapping[str, StoredValue],
+    texts: frozenset[str] = frozenset(),
+    record_id: str | None = None,
 ) -> tuple[int, str]:
-    """Add a record to the label; its row and id."""
+    """Add a record to the label, with this id or a new one; its row and id."""
     shape = shape_of(session, table, data)
     cells = pack_cells(session, table, data)
-    record_id = new_id()
+    record_id = new_id() if record_id is None else record_id
     row = session.run(
         "INSERT INTO records (id, label, version) VALUES (?, ?, 1)", (record_id, table.number)
     ).lastrowid

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from ...errors import AmbiguousSearch, PolicyMissing, RushModelError, ServerError, StoreError
+from ...errors import AmbiguousSearch, CapabilityError, PolicyMissing, RushModelError, ServerError, StoreError
 from ...port import (
     Float32,
     ImportRecords,
@@ -46,6 +46,8 @@ def import_records(server: Server, command: ImportRecords) -> Exchange[list[Stor
     More rows than a request may have go in several; what was made by the earlier ones is taken
     back where a later one fails, unless it was merged.
     """
+    if any(row.id is not None for row in command.rows):
+        raise CapabilityError("a server gives records ids of its own, and takes none")
     rows, merge_by = (yield from _with_texts(server, command)), command.merge_by
     if len(rows) == 1:
         row = rows[0]
