@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..names import LABEL, RESERVED, property_name_error
+from ..names import LABEL, MOVED_ID, MOVED_TEXTS, RESERVED, property_name_error
 from ..port import DEFAULT_RELATIONSHIP_NAMES, Signature
 from .checking import IMPORTS, TYPES
 from .facts import LabelFacts, PolicyFacts, RelationFacts
@@ -76,8 +76,8 @@ class ModelSource:
         seen = self._facts.tally.properties.get(name)
         problem = property_name_error(name)
         kind = "str" if must_be_text or seen is None else seen.type
-        if seen is not None and seen.are_origins:
-            return  # the library's own; see `origins`
+        if name in (MOVED_ID, MOVED_TEXTS) or (seen is not None and seen.are_origins):
+            return  # the library's own
         if problem is not None:
             self._remarks.append(left_out(name, problem))
         elif kind is None:

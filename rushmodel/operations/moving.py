@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..errors import PropertyError
 from ..flow import Operation, ask
@@ -100,7 +100,8 @@ def moved(record: StoredRecord) -> Moved:
         raise _not_ours(record, MOVED_ID, "an id")
     if not isinstance(texts, list):
         raise _not_ours(record, MOVED_TEXTS, "a list of names")
-    marked = record.texts.union(name for name in texts if isinstance(name, str)) & data.keys()
+    names = (name for name in cast("list[object]", texts) if isinstance(name, str))
+    marked = record.texts.union(names) & data.keys()
     vectors = {
         signature: vector
         for signature, vector in (record.vectors or {}).items()
@@ -211,7 +212,8 @@ def _same_vectors(one: Mapping[Signature, Float32], other: Mapping[Signature, Fl
 
 def _same_value(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_same_value, one, other))
+        items, others = cast("list[object]", one), cast("list[object]", other)
+        return len(items) == len(others) and all(map(_same_value, items, others))
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 

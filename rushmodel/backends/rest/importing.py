@@ -142,6 +142,8 @@ def import_rows(
             for row, held in zip(rows, vectors, strict=True)
         ]
         by_policy = {}
+    elif any(each.vector is None for held in vectors for each in held):
+        raise CapabilityError(f"{what}: a RushDB server cannot be told in an import to take a vector away")
     unique_by = merge_by if unique and merge_by and extended else ()
     try:
         answer = yield from server.ask(
@@ -238,9 +240,9 @@ def _by_policy(
     by_policy: dict[Signature, dict[int, Float32]] = {}
     for place, row in enumerate(vectors):
         for each in row:
-            assert each.vector is not None
-            signature = chosen[each.property, each.similarity, _dims(each)]
-            by_policy.setdefault(signature, {})[place] = each.vector
+            if each.vector is not None:
+                signature = chosen[each.property, each.similarity, _dims(each)]
+                by_policy.setdefault(signature, {})[place] = each.vector
     return by_policy
 
 
@@ -316,5 +318,7 @@ def _runs(rows: Sequence[ImportRow]) -> list[tuple[int, int]]:
 
 
 def _dims(vector: InlineVector) -> int:
-    assert vector.vector is not None
-    return int(vector.vector.size)
+    if vector.vector is not None:
+        return int(vector.vector.size)
+    assert vector.dims is not None  # of a vector that is taken away it is always told
+    return vector.dims
