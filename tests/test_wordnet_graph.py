@@ -15,7 +15,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rushmodel import Field, Model, Relation, Row, Vector, VectorField, connect, count, field, relation
+from rushmodel import (
+    Database,
+    Field,
+    Model,
+    Relation,
+    Row,
+    Vector,
+    VectorField,
+    connect,
+    count,
+    field,
+    relation,
+)
+from rushmodel.current import current_database
+from tests.serve.process import Process
 
 WHOLE = Path(__file__).parents[2] / "shared" / "data" / "wordnet"
 CHORDATE = "n01466257"
@@ -109,6 +123,28 @@ def test_foods_under_dairy_product(graph: Graph) -> None:
     assert foods.where(Sense.broader.none(Sense.synset == cheese, hops=(1, 20))).count() == len(
         graph.under(dairy) - graph.under(cheese)
     )
+
+
+@pytest.mark.soak
+def test_all_of_it_to_a_server_and_back(graph: Graph, tmp_path: Path) -> None:
+    """Bit for bit: what is exported from the file that was pulled is what is exported from the first one."""
+    first = current_database()
+    back = connect(tmp_path / "back.db", default=False)
+    with Process(tmp_path / "served.db") as server:
+        far = connect(server.url, token=server.token, default=False)
+        report = first.push(far)
+        assert (report.records, report.unchanged, report.checked) == (len(graph.rows), 0, 100)
+        assert report.relationships == sum(map(len, graph.below.values()))
+        assert back.pull(far).replaced(policies=report.policies) == report
+        assert first.push(far).unchanged == len(graph.rows)
+        far.close()
+    assert exported(back, tmp_path / "back.jsonl") == exported(first, tmp_path / "first.jsonl")
+    back.close()
+
+
+def exported(database: Database, path: Path) -> list[str]:
+    database.export_jsonl(path, with_vectors=True, relationships=True)
+    return sorted(path.read_text("utf-8").splitlines())
 
 
 def test_nearest_among_the_descendants_of_chordate(graph: Graph) -> None:

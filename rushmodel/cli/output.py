@@ -154,6 +154,8 @@ _COMMANDS = {
     "db.backfill()": "rushmodel backfill",
     "pass drop_vectors=True": "add --drop-vectors",
     "overwrite=True": "--overwrite",
+    "without_vectors=True": "--without-vectors",
+    "embedder= makes": "--embedder makes",
     "connect(..., embedder=...)": "--embedder",
 }
 _NOTHING = "?"

@@ -16,6 +16,7 @@ from . import Code
 from .errors import told
 from .files import export_command, import_command
 from .inspection import inspect
+from .moving import pull, push
 from .output import Output
 from .policies import migrate, plan, sync
 from .searching import search
@@ -59,7 +60,7 @@ def program() -> None:
 
 for _command in (
     *(plan, sync, migrate, stale, reembed, backfill),
-    *(search, import_command, export_command),
+    *(search, import_command, export_command, push, pull),
     *(inspect, stats, check, backup, vacuum),
     serve,
 ):

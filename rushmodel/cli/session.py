@@ -112,6 +112,24 @@ class Session:
         """A model by its name alone, among those that are named, or as ``module:Name``."""
         return self._load([name])[0] if ":" in name else one_of(self.models, name)
 
+    def at(self, location: str | None) -> Session:
+        """The same with another database; None: its own. A file is given no token."""
+        named = self._location if location is None else location
+        if location is None and is_server(named):
+            return self
+        return Session(named, self._token_env if is_server(named) else None, self._models, self.output)
+
+    def embedder(self, name: str | None) -> Any:
+        """The embedder of a name, if there is one.
+
+        Raises:
+            ConfigurationError: It cannot be found.
+        """
+        if name is None:
+            return None
+        self._look(by_file=False)
+        return load_embedder(name)
+
     @contextmanager
     def database(
         self,

@@ -20,7 +20,8 @@ from .terminal import in_terminal
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals are other ones there")
 
 COMMANDS = """
-    plan sync migrate stale reembed backfill search import export inspect stats check backup vacuum serve
+    plan sync migrate stale reembed backfill search import export push pull inspect stats check backup
+    vacuum serve
 """.split()
 
 
