@@ -165,12 +165,16 @@ class Aggregation(Value, Generic[R], eq=False):
         """The query, as stores are asked it."""
         schema = schema_of(self.model)
         select = {name: each.document for name, each in self.select.items()}
-        groups = [each if isinstance(each, str) else str(each.expression().document) for each in self.groups]
+        groups: list[str] = [
+            each if isinstance(each, str) else each.expression().document for each in self.groups
+        ]
         if not groups and self._aggregates():
             groups = list(select)  # "group by" what is computed of all: one row
+        groups_by_name = self._group_names()
         orders = tuple(
-            (each if isinstance(each, str) else self._order_key(each), descending)
+            (self._order_key(column) if isinstance(column, Column) else column, descending)
             for each, descending in self.orders
+            for column in [groups_by_name.get(each, each) if isinstance(each, str) else each]
         )
         return RowQuery(
             (schema.concrete_label(),),

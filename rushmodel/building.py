@@ -17,7 +17,7 @@ from .annotations import is_open, mentions_relation, mentions_vector, property_c
 from .errors import ModelError
 from .expressions import Column, VectorColumn
 from .fields import PropertyOptions
-from .names import LABEL, RESERVED, label_error, property_name_error
+from .names import LABEL, RESERVED, Renamed, label_error, property_name_error
 from .port import Signature
 from .schema import ModelSchema, Property, VectorProperty
 from .vectorbuilding import check_vector, field_error, vector_property, with_former, with_text
@@ -76,7 +76,8 @@ def read_schema(cls: type[BaseModel], fields: dict[str, FieldInfo], label: str |
             continue  # a generic base: its subclasses say what it holds
         made = _property(cls, name, info, of_property or PropertyOptions())
         properties.append(made)
-        columns[name] = Column(cls, name, made.property, made.codec)
+        columns[name] = Column(cls, name, stored_name(made, label), made.codec)
+    _check_texts(cls, vectors, properties)
     vectors = [with_text(cls, spec, properties) for spec in vectors]
     vectors = [with_former(cls, spec, fields[spec.name], properties) for spec in vectors]
     if vectors and label is not None and not LABEL.match(label):
@@ -99,6 +100,19 @@ def warn_without_key(schema: ModelSchema, stacklevel: int) -> None:
             VectorsWithoutKey,
             stacklevel=stacklevel + 1,
         )
+
+
+def _check_texts(cls: type[Any], vectors: list[VectorProperty], properties: list[Property]) -> None:
+    """The text of a vector keeps its name: the index policy is on that."""
+    texts = {spec.text for spec in vectors}
+    for each in properties:
+        if each.former is not None and each.name in texts:
+            raise field_error(
+                cls,
+                each.name,
+                "it is the text of a vector, whose policy is on its name in the store: keep that, with "
+                f"field(name={each.former!r})",
+            )
 
 
 # -- one field ----------------------------------------------------------------
@@ -137,8 +151,28 @@ def _property(cls: type[Any], name: str, info: FieldInfo, options: PropertyOptio
             codec.encode(info.default)
         except ValueError as error:
             raise field_error(cls, name, f"the default cannot be stored: {error}") from None
+    if options.renamed_from is not None:
+        _check_former(cls, name, stored, options)
     default = None if info.is_required() else _default_of(info)
-    return Property(name, stored, codec, optional, options.key, options.index, default)
+    return Property(name, stored, codec, optional, options.key, options.index, default, options.renamed_from)
+
+
+def stored_name(made: Property, label: str | None) -> str:
+    """How queries name it."""
+    return made.property if made.former is None else Renamed(made.property, made.former, label)
+
+
+def _check_former(cls: type[Any], name: str, stored: str, options: PropertyOptions) -> None:
+    former: Any = options.renamed_from
+    problem = "it is a text" if not isinstance(former, str) else property_name_error(former)
+    if problem is not None:
+        raise field_error(cls, name, f"renamed_from={former!r}: {problem}")
+    if former == stored:
+        raise field_error(cls, name, f"renamed_from={former!r} is its name in the store still; drop it")
+    if options.key:
+        raise field_error(
+            cls, name, f"a merge key keeps its name in the store: write field(key=True, name={former!r})"
+        )
 
 
 def _default_of(info: FieldInfo) -> Callable[[dict[str, Any]], Any]:
@@ -149,7 +183,7 @@ def _default_of(info: FieldInfo) -> Callable[[dict[str, Any]], Any]:
 def _check_apart(schema: ModelSchema) -> None:
     """Two fields that could not be told apart are refused (promise 5)."""
     stored: dict[str, str] = {}
-    own = [(each.name, each.property) for each in schema.properties]
+    own = [(each.name, name) for each in schema.properties for name in each.names]
     own += [(each.name, each.property) for each in schema.vectors if each.text is None]
     own += [(each.name, each.origin) for each in schema.vectors if each.origin is not None]
     for name, name_in_store in own:

@@ -37,6 +37,7 @@ from .opening import (
 )
 from .operations import cataloguing, indexing, planning
 from .operations.context import Context
+from .operations.renaming import translated
 from .plan import Plan
 from .port import (
     BackUpStore,
@@ -179,12 +180,12 @@ class Database(Files, Moves):
         return self.run(planning.sync(self.context, self.schemas(), prune=prune, drop_vectors=drop_vectors))
 
     def migrate(self, *, batch: int = 200, progress: Progress = None) -> Plan:
-        """Make the vectors of fields with ``replaces=``, and then let searches use them; the plan after it.
+        """Bring fields with ``replaces=`` and ``renamed_from=`` to what they are now; the plan after it.
 
-        Others read and write meanwhile: until every text has its new vector, searches use the old ones, and
-        saves of the class write both. What was interrupted goes on from there when it is called again; what
-        programs with the old class have written since is found and embedded. The old policies stay until
-        ``sync(prune=True, drop_vectors=True)``.
+        Others read and write meanwhile: until all is brought over, searches use the old vectors and reads the
+        old names, and saves of the class write both. What was interrupted goes on from there when it is
+        called again; what programs with the old class have written since is brought over, too. The old
+        policies stay until ``sync(prune=True, drop_vectors=True)``.
 
         Args:
             batch: Records that are embedded and written at a time.
@@ -349,15 +350,20 @@ class Database(Files, Moves):
         current.leave_default(self)
         await self._store.aclose()
 
-    def run(self, operation: Operation[R]) -> R:
-        """Carry an operation out, in the calling thread, and in the transaction that it is in."""
+    def run(self, operation: Operation[R], *, raw: bool = False) -> R:
+        """Carry an operation out, in the calling thread, and in the transaction that it is in.
+
+        ``raw``: properties that were renamed come back as they are stored; see `operations.renaming`.
+        """
+        operation = translated(operation, self.context, raw=raw)
         if self._on_command is not None or is_logged():
             operation = watched(operation, self._on_command)
         found = transaction_of(self)
         return run(self._store.backend, operation) if found is None else found.run(operation)
 
-    async def arun(self, operation: Operation[R]) -> R:
+    async def arun(self, operation: Operation[R], *, raw: bool = False) -> R:
         """As `run`, from an event loop."""
+        operation = translated(operation, self.context, raw=raw)
         if self._on_command is not None or is_logged():
             operation = watched(operation, self._on_command)
         found = transaction_of(self)

@@ -42,6 +42,13 @@ class EdgeMeta(ModelMeta):
             for each in found:
                 raise ModelError(f"{schema.name}.{each.name}: an Edge has none: {what}", field=each.name)
         for each in schema.properties:
+            if each.former is not None:
+                where = f"{schema.name}.{each.name}"
+                raise ModelError(
+                    f"{where}: the properties of relationships keep their names: write "
+                    f"field(name={each.former!r})",
+                    field=each.name,
+                )
             if each.index:
                 where = f"{schema.name}.{each.name}"
                 raise ModelError(f"{where}: there are no property indexes on edges", field=each.name)

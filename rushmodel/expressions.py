@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast, overloa
 from .arithmetic import Arithmetic, Expression
 from .codecs import DATETIME, DECIMAL, DECIMAL_SEPARATOR, NAIVE_UTC, TEXT, Codec, canonical_decimal
 from .errors import QueryError
+from .names import Renamed
 from .port import Order as StoredOrder
 from .value import Value
 
@@ -179,7 +180,8 @@ class Column(Arithmetic, Value, Generic[M_contra, T], eq=False):
                 f"{self!r} is stored as JSON text: the store computes nothing of it", field=self.name
             )
         name = "__id" if self.property == "$id" else self.property
-        return Expression(f"$record.{name}", self.model, False, self.codec, repr(self))
+        document = name.of("$record") if isinstance(name, Renamed) else f"$record.{name}"
+        return Expression(document, self.model, False, self.codec, repr(self))
 
     def __repr__(self) -> str:
         return f"{self.model.__name__}.{self.name}"

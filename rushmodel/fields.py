@@ -130,6 +130,7 @@ class PropertyOptions(Value):
     json: bool = False
     naive: Literal["utc"] | None = None
     as_number: bool = False
+    renamed_from: str | None = None
 
 
 # The specifiers return Any, so that ``year: int = field(...)`` is legal too.
@@ -143,6 +144,7 @@ def field(
     json: bool = ...,
     naive: Literal["utc"] | None = ...,
     as_number: bool = ...,
+    renamed_from: str | None = ...,
     **constraints: Unpack[Constraints],
 ) -> Any: ...
 @overload
@@ -155,6 +157,7 @@ def field(
     json: bool = ...,
     naive: Literal["utc"] | None = ...,
     as_number: bool = ...,
+    renamed_from: str | None = ...,
     **constraints: Unpack[Constraints],
 ) -> Any: ...
 @overload
@@ -166,6 +169,7 @@ def field(
     json: bool = ...,
     naive: Literal["utc"] | None = ...,
     as_number: bool = ...,
+    renamed_from: str | None = ...,
     **constraints: Unpack[Constraints],
 ) -> Any: ...
 def field(
@@ -176,6 +180,7 @@ def field(
     json: bool = False,
     naive: Literal["utc"] | None = None,
     as_number: bool = False,
+    renamed_from: str | None = None,
     **pydantic_options: Any,
 ) -> Any:
     """A property that needs more than its annotation.
@@ -189,11 +194,13 @@ def field(
         json: Any JSON value, stored as text; takes no conditions.
         naive: "utc": a datetime without a time zone is taken as UTC (else refused).
         as_number: A Decimal is stored as a number: it can be ordered, and must fit a float exactly.
+        renamed_from: The name that the property had in the store before; `Database.migrate` brings the values
+            over. Until that is over, the old name is read, and both are written.
         constraints: pydantic's, such as ``ge=0``, ``max_length=80``, ``description="..."``.
     """
     unknown = pydantic_options.keys() - Constraints.__annotations__.keys() - {"default", "default_factory"}
     if unknown:
         raise TypeError(f"field() has no option {', '.join(sorted(unknown))}")
     info = PydanticField(**pydantic_options)
-    info.metadata.append(PropertyOptions(key, name, index, json, naive, as_number))
+    info.metadata.append(PropertyOptions(key, name, index, json, naive, as_number, renamed_from))
     return info

@@ -90,7 +90,7 @@ class Loader(Generic[M]):
         value = each.default(values)
         try:
             # As if it were stored: a record that is loaded and saved unchanged sends nothing.
-            record.data[each.property] = each.codec.encode(value)
+            record.data.update(dict.fromkeys(each.names, each.codec.encode(value)))
         except ValueError as error:
             self._misfit(record, each.name, f"its default cannot be stored: {error}")
         return value

@@ -15,6 +15,7 @@ from .operations.naming import named
 from .operations.staleness import Mending, begin, embedded_fields
 from .port import GetCapabilities
 from .progress import Told
+from .renaming import Renaming
 from .schema import ModelSchema, VectorProperty
 
 if TYPE_CHECKING:
@@ -81,12 +82,13 @@ def _after(progress: Told, done: int) -> Told:
 
 
 class Migrating:
-    """The way of all fields with ``replaces=`` to what they are now; see `Database.migrate`."""
+    """The way of fields with ``replaces=`` or ``renamed_from=`` to what they are now: `Database.migrate`."""
 
     def __init__(
         self, context: Context, schemas: Sequence[ModelSchema], batch: int, progress: Told | None
     ) -> None:
         self._context = context
+        self._schemas = schemas
         self._fields = list(migrating(schemas))
         self._batch = check_batch(batch)
         self._progress = progress
@@ -108,6 +110,7 @@ class Migrating:
                     inside.run(switch(database.context, spec))
             else:
                 here.run(switch(self._context, spec))
+        Renaming(self._schemas, self._progress, self._done).run(database)
 
     async def arun(self, database: Database) -> None:
         """As `run`, from an event loop."""
@@ -127,6 +130,7 @@ class Migrating:
                     await inside.arun(switch(database.context, spec))
             else:
                 await here.arun(switch(self._context, spec))
+        await Renaming(self._schemas, self._progress, self._done).arun(database)
 
     def _mending(self, schema: ModelSchema, spec: VectorProperty, everything: bool = False) -> Mending:
         """Of what is stale; or of all, since a policy may have been dropped and made again, and the origins

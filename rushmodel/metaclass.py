@@ -20,7 +20,7 @@ from .fields import field
 from .inline import vectors_field
 from .names import MODEL_NAMES, RESERVED
 from .namespaces import annotated_names, take_relations
-from .registry import register
+from .registry import enter_renamed, register
 from .relationcolumns import RelationSpec
 from .relations import RelationOptions
 from .schema import ModelSchema
@@ -162,6 +162,8 @@ def complete(cls: Any, *, stacklevel: int) -> ModelSchema:
     _check_bases(cls, schema)
     _uncover(cls, schema)
     cls.__rush_schema__ = schema
+    if schema.label is not None and schema.renamed:
+        enter_renamed(schema.label, cls)
     warn_without_key(schema, stacklevel + 1)
     return schema
 

@@ -188,7 +188,7 @@ class Moving:
         )
 
     def _at_target(self, operation: Operation[R]) -> Callable[[], R]:
-        return partial(self._target.run, operation)
+        return partial(self._target.run, operation, raw=True)
 
     def _unread(self, here: Side) -> tuple[Signature, ...]:
         """The policies whose vectors are made anew, since the source does not give them."""

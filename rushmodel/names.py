@@ -62,3 +62,31 @@ def property_name_error(name: str) -> str | None:
 
 def _holds_what_is_no_character(name: str) -> bool:
     return "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+class Renamed(str):
+    """The name of a property that has another one in stores where the renaming is not over yet.
+
+    It stands where a query names the property, alone or behind an alias as in ``$record.title``; a store is
+    sent the one or the other, see `rushmodel.operations.renaming`. ``label`` is None on an abstract class.
+    """
+
+    former: str
+    label: str | None
+
+    def __new__(cls, name: str, former: str, label: str | None) -> Renamed:
+        made = super().__new__(cls, name)
+        made.former = former
+        made.label = label
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str, str | None]:  # type: ignore[override]
+        return str(self), self.former, self.label
+
+    def of(self, alias: str) -> Renamed:
+        """The same property of the records of an alias."""
+        return Renamed(f"{alias}.{self}", f"{alias}.{self.former}", self.label)
+
+    def moved(self, old: str, new: str) -> Renamed:
+        """The same property with another alias."""
+        return Renamed(new + self[len(old) :], new + self.former[len(old) :], self.label)

@@ -92,6 +92,40 @@ class Migration(Value):
         return f"{self.label}.{self.field}, {old or 'none'} to {new}: {'; then '.join(steps)}."
 
 
+class Rename(Value):
+    """How far a field with ``renamed_from=`` is on its way from its ``old`` name to its ``new`` one.
+
+    ``records`` have the old one; of ``remaining`` the new one is lacking, or is there alone. Once it
+    ``is_switched``, the new one is read.
+    """
+
+    label: str
+    field: str
+    old: str
+    new: str
+    is_switched: bool
+    records: int
+    remaining: int
+
+    @property
+    def is_over(self) -> bool:
+        """The new name is read."""
+        return self.is_switched
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return dict(vars(self))
+
+    def __str__(self) -> str:
+        where = f"{self.label}.{self.field}"
+        if self.is_switched:
+            return f"{where}: its renaming is done, renamed_from= can go."
+        return (
+            f"{where}, {self.old} to {self.new}: bring {self.remaining:,} records of {self.records:,} over; "
+            "then read the new name: db.migrate()."
+        )
+
+
 class Plan(Value):
     """The policies of some classes against those of a store; print it for a table."""
 
@@ -99,12 +133,14 @@ class Plan(Value):
     done: bool = False
     """It has been carried out, by `Database.sync`."""
     migrations: tuple[Migration, ...] = ()
+    renames: tuple[Rename, ...] = ()
 
     @property
     def in_sync(self) -> bool:
         """Every declared policy is there, and migrations are over; undeclared ones do not count."""
         there = all(change.kind in ("keep", "replaced", "undeclared") for change in self.changes)
-        return (self.done or there) and all(each.is_over for each in self.migrations)
+        over = all(each.is_over for each in self.migrations) and all(each.is_over for each in self.renames)
+        return (self.done or there) and over
 
     def of(self, kind: ChangeKind) -> tuple[PolicyChange, ...]:
         """The changes of one kind."""
@@ -116,11 +152,13 @@ class Plan(Value):
             "in_sync": self.in_sync,
             "changes": [change.as_dict() for change in self.changes],
             "migrations": [each.as_dict() for each in self.migrations],
+            "renames": [each.as_dict() for each in self.renames],
         }
 
     def __str__(self) -> str:
         if not self.changes:
-            return "No index policies are declared, and none are there."
+            nothing = "No index policies are declared, and none are there."
+            return "\n".join([nothing, *map(str, self.renames)])
         head = ("change", "label", "property", "source", "similarity", "dims", "records", "vectors")
         rows = [tuple(str(change.as_dict()[name]) for name in head) for change in self.changes]
         rows = [tuple("?" if cell == "None" else cell for cell in row) for row in rows]
@@ -139,7 +177,7 @@ class Plan(Value):
         )
 
     def _summary(self) -> str:
-        return "\n".join([self._of_policies(), *map(str, self.migrations)])
+        return "\n".join([self._of_policies(), *map(str, self.migrations), *map(str, self.renames)])
 
     def _of_policies(self) -> str:
         if self.done:
@@ -151,7 +189,7 @@ class Plan(Value):
             )
         missing = self.of("create")
         spare = self.of("undeclared")
-        moving = "All policies are there." if self.migrations else "In sync."
+        moving = "All policies are there." if self.migrations or self.renames else "In sync."
         said = f"{len(missing)} to create: db.sync()" if missing else moving
         if spare:
             said += f" {len(spare)} undeclared, left alone unless db.sync(prune=True)."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+_renamed: weakref.WeakValueDictionary[str, type[Any]] = weakref.WeakValueDictionary()
 _models: weakref.WeakValueDictionary[tuple[str, str], type[Any]] = weakref.WeakValueDictionary()
 
 
@@ -21,3 +22,13 @@ def registered() -> list[type[Any]]:
 def newest(model: type[Any]) -> type[Any]:
     """The model that took the place of this one, else the model itself."""
     return _models.get((model.__module__, model.__qualname__), model)
+
+
+def enter_renamed(label: str, model: type[Any]) -> None:
+    """Enter the model of a label as one whose properties had other names before."""
+    _renamed[label] = model
+
+
+def renamed() -> dict[str, type[Any]]:
+    """The models that have properties with another name before, by label; the last one of each counts."""
+    return dict(_renamed) if _renamed else {}

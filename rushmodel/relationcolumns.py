@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, TypeAlias,
 from .arithmetic import Arithmetic, Expression, Path
 from .errors import QueryError
 from .expressions import Column, Condition
+from .names import Renamed
 from .port import Direction
 from .value import Value
 
@@ -192,6 +193,8 @@ def alias_of(path: Path) -> str:
 
 def within(document: Any, new: str, old: str = "$record") -> Any:
     """An expression about the records of the alias ``old`` as one about those of ``new``."""
+    if isinstance(document, Renamed):
+        return document.moved(old, new) if document.startswith(f"{old}.") else document
     if isinstance(document, str):
         return new + document[len(old) :] if document.startswith(f"{old}.") or document == old else document
     if isinstance(document, list):

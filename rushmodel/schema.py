@@ -29,6 +29,7 @@ class Property(Value):
 
     ``name`` is the attribute, ``property`` the name in the store. ``default`` makes the
     value where none is given, out of the fields before it; None where the field is required.
+    ``former`` is the name that the property had in the store before, and is written along.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Property(Value):
     key: bool
     index: bool
     default: Callable[[dict[str, Any]], Any] | None
+    former: str | None = None
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All names that it is stored under."""
+        return (self.property,) if self.former is None else (self.property, self.former)
 
 
 class VectorProperty(Value):
@@ -139,13 +146,21 @@ class ModelSchema(Value):
         """The stored names of properties that are strings, even where one looks like a datetime (R14)."""
         dated = (codecs.DATETIME, codecs.NAIVE_UTC, codecs.DATE)
         return frozenset(
-            each.property for each in self.properties if (each.codec.item or each.codec) not in dated
+            name
+            for each in self.properties
+            if (each.codec.item or each.codec) not in dated
+            for name in each.names
         )
 
     @cached_property
     def scalars(self) -> frozenset[str]:
         """The stored names of properties that never hold a list."""
-        return frozenset(each.property for each in self.properties if each.codec.item is None)
+        return frozenset(name for each in self.properties if each.codec.item is None for name in each.names)
+
+    @cached_property
+    def renamed(self) -> tuple[Property, ...]:
+        """The properties that had another name before."""
+        return tuple(each for each in self.properties if each.former is not None)
 
     @cached_property
     def attribute_vectors(self) -> tuple[VectorProperty, ...]:
@@ -185,7 +200,7 @@ class ModelSchema(Value):
     @cached_property
     def indexes(self) -> tuple[tuple[str, ...], ...]:
         """The property indexes the class wants: its merge key, and each ``index=True``."""
-        wanted = [(each.property,) for each in self.properties if each.index]
+        wanted = [(name,) for each in self.properties if each.index for name in each.names]
         return tuple(dict.fromkeys([self.key_properties, *wanted] if self.keys else wanted))
 
     def concrete_label(self) -> str:

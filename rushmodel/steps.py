@@ -27,7 +27,7 @@ def carry(database: Database, steps: Generator[Step, Any, R]) -> R:
         step = next(steps)
         while True:
             try:
-                reply = step() if callable(step) else database.run(step)
+                reply = step() if callable(step) else database.run(step, raw=True)
             except BaseException as error:  # noqa: BLE001 - it is raised again by the steps
                 step = steps.throw(error)
             else:
@@ -43,7 +43,7 @@ async def acarry(database: Database, steps: Generator[Step, Any, R]) -> R:
         step = next(steps)
         while True:
             try:
-                reply = await (asyncio.to_thread(step) if callable(step) else database.arun(step))
+                reply = await (asyncio.to_thread(step) if callable(step) else database.arun(step, raw=True))
             except BaseException as error:  # noqa: BLE001 - it is raised again by the steps
                 step = steps.throw(error)
             else:

@@ -47,6 +47,7 @@ LAYERS = [
         "ledger",
         "mending",
         "moving",
+        "renaming",
         "sources",
         "steps",
         "transactions",

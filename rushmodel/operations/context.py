@@ -20,7 +20,8 @@ class Context:
     ``place`` tells stores apart: a URL, or for a store in memory a name of its own. ``scope`` are the
     models given to `connect()` (None: all concrete ones), ``embedder`` makes managed vectors. ``prepared``
     are those models whose policies and property indexes have been looked after here. ``switched`` are
-    migrations that are known to be over; ``former`` the policies of what fields were before, ``absent``
+    migrations that are known to be over, ``unswitched`` those that were not when it was ``asked``
+    last (by the monotonic clock); ``former`` the policies of what fields were before, ``absent``
     those of them that are known to be gone. ``journal`` is that of a transaction.
     """
 
@@ -41,6 +42,8 @@ class Context:
         self._served: dict[type[Any], ModelSchema] = {}
         self.prepared: set[type[Any]] = set()
         self.switched: set[str] = set()
+        self.unswitched: set[str] = set()
+        self.asked = 0.0
         self.absent: set[Signature] = set()
         self.former: set[Signature] = set()
         self.journal: Journal | None = None
@@ -56,6 +59,7 @@ class Context:
         )
         made.prepared = set(self.prepared)
         made.switched, made.absent, made.former = set(self.switched), set(self.absent), set(self.former)
+        made.unswitched, made.asked = set(self.unswitched), self.asked
         made.journal = Journal()
         return made
 

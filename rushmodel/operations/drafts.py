@@ -198,14 +198,16 @@ class _Drafting:
             if value is None:
                 if not each.optional:
                     self._refuse(each, "it is None, and its type does not allow that")
-                self.unset.append(each.property)
+                self.unset += each.names
                 if each.name in self.state.fresh:
-                    self.unseen.add(each.property)
+                    self.unseen.update(each.names)
                 continue
             try:
-                self.encoded[each.property] = each.codec.encode(value)
+                self.encoded[each.property] = stored = each.codec.encode(value)
             except ValueError as error:
                 self._refuse(each, str(error))
+            if each.former is not None:
+                self.encoded[each.former] = stored
 
     def wanted(self, spec: VectorProperty) -> Wanted | None:
         """The text of a vector that its embedder has to make; None where none has to be made."""
@@ -308,9 +310,10 @@ class _Drafting:
         given = self.record.__pydantic_fields_set__
         # Only a None that was given removes what an existing record of that key has.
         unset = [
-            each.property
+            name
             for each in self.schema.properties
             if each.property in self.unset and each.name in given
+            for name in each.names
         ]
         remove = tuple(unset + self.taken) if key else ()
         write = RecordWrite(

@@ -7,7 +7,6 @@ the origins of the vectors. So whatever was interrupted goes on from there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from ..flow import Operation, ask
 from ..plan import Migration
@@ -37,7 +36,7 @@ def serving(context: Context, spec: VectorProperty) -> Operation[VectorProperty]
     """The field whose vectors searches use: what it was before, until the new ones are complete."""
     if spec.replaces is None or spec.migration in context.switched:
         return spec
-    switched = spec.migration in (yield from _switched([spec]))
+    switched = spec.migration in (yield from marked([spec.migration]))
     if not switched:
         policies = yield from ask(ListPolicies(spec.label))
         switched = not _of_before(spec, policies)  # there is nothing to come from
@@ -69,7 +68,7 @@ def migrations(schemas: Sequence[ModelSchema], policies: Sequence[Policy]) -> Op
     """How far each migration is."""
     found: list[Migration] = []
     several = list(migrating(schemas))
-    switched = yield from _switched([spec for _, spec in several])
+    switched = yield from marked([spec.migration for _, spec in several])
     for schema, spec in several:
         assert spec.replaces is not None
         label = schema.concrete_label()
@@ -95,9 +94,23 @@ def migrations(schemas: Sequence[ModelSchema], policies: Sequence[Policy]) -> Op
 
 def switch(context: Context, spec: VectorProperty) -> Operation[None]:
     """From now on searches use the new vectors, in whatever process: one record says so."""
-    write = RecordWrite({_KEY: spec.migration, _STATE: _SWITCHED}, key=(_KEY,))
+    yield from mark(context, spec.migration)
+
+
+def mark(context: Context, migration: str) -> Operation[None]:
+    """Leave the marker of a migration that is over."""
+    write = RecordWrite({_KEY: migration, _STATE: _SWITCHED}, key=(_KEY,))
     yield from ask(SaveRecords(LABEL, (write,)))
-    context.switched.add(spec.migration)
+    context.switched.add(migration)
+
+
+def marked(migrations: Sequence[str]) -> Operation[set[str]]:
+    """Those of the migrations that are over."""
+    if not migrations:
+        return set()
+    where = {_KEY: {"$in": list(migrations)}, _STATE: _SWITCHED}
+    found = yield from ask(FindRecords(RecordQuery((LABEL,), where, scalars=frozenset({_KEY, _STATE}))))
+    return {each.data[_KEY] for each in found}
 
 
 def is_complete(schema: ModelSchema, spec: VectorProperty) -> Operation[bool]:
@@ -113,14 +126,6 @@ def _with_text(schema: ModelSchema, spec: VectorProperty) -> RecordQuery:
     assert spec.text_property is not None
     where = {spec.text_property: {"$exists": True}}
     return RecordQuery((schema.concrete_label(),), where, scalars=schema.scalars)
-
-
-def _switched(specs: Sequence[VectorProperty]) -> Operation[set[Any]]:
-    if not specs:
-        return set()
-    where = {_KEY: {"$in": [each.migration for each in specs]}, _STATE: _SWITCHED}
-    found = yield from ask(FindRecords(RecordQuery((LABEL,), where, scalars=frozenset({_KEY, _STATE}))))
-    return {each.data[_KEY] for each in found}
 
 
 def _of_before(spec: VectorProperty, policies: Sequence[Policy]) -> list[Policy]:

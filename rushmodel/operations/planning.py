@@ -21,6 +21,7 @@ from ..port import (
 from ..schema import ModelSchema
 from .context import Context
 from .migrating import migrations
+from .renaming import renames
 
 
 def plan(schemas: Sequence[ModelSchema]) -> Operation[Plan]:
@@ -43,7 +44,7 @@ def plan(schemas: Sequence[ModelSchema]) -> Operation[Plan]:
         spare: ChangeKind = "replaced" if signature in before else "undeclared"
         changes.append(PolicyChange(spare, signature, coverage, policy_id))
     changes.sort(key=lambda each: (each.signature.label, each.signature.property, str(each.signature)))
-    return Plan(tuple(changes), migrations=tuple(moving))
+    return Plan(tuple(changes), migrations=tuple(moving), renames=tuple((yield from renames(schemas))))
 
 
 def sync(
@@ -78,7 +79,7 @@ def sync(
         context.prepared.add(schema.model)
     dropped = {change.policy_id for change in spare}
     changes = [each.replaced(kind="drop") if each.policy_id in dropped else each for each in made.changes]
-    return Plan(tuple(changes), done=True, migrations=made.migrations)
+    return Plan(tuple(changes), done=True, migrations=made.migrations, renames=made.renames)
 
 
 def prepare(context: Context, schema: ModelSchema) -> Operation[None]:

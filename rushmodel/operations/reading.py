@@ -245,10 +245,10 @@ def update(
             raise KeyChanged(f"{schema.name}.{name} is (part of) the merge key; use rename_key()", field=name)
         checked = _validated(schema, name, value)
         if checked is None:
-            remove.append(each.property)
+            remove += each.names
         else:
             try:
-                data[each.property] = each.codec.encode(checked)
+                data |= dict.fromkeys(each.names, each.codec.encode(checked))
             except ValueError as error:
                 raise PropertyError(f"{schema.name}.{name}: {error}", field=name) from None
     guards = guards_of(schema, {**data, **dict.fromkeys(remove)}, on_stale)

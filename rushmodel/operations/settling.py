@@ -76,7 +76,7 @@ def _take_back(record: Instance, schema: ModelSchema, state: State, written: Wri
                     record_id=state.record_id,
                     field=each.name,
                 ) from None
-            saved[each.property] = stored
+            saved |= dict.fromkeys(each.names, stored)
     state.saved = saved
     unread = {
         spec.name
