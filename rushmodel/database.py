@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from . import current
 from .catalog import Schema
-from .embedding import Embedder, EmbedFunction, as_embedder
+from .embedding import Embedder, EmbedFunction
 from .errors import ConfigurationError
 from .expressions import Column, VectorColumn
 from .files import AsyncFiles, Files
@@ -29,8 +29,8 @@ from .opening import (
     TIMEOUT,
     Durability,
     Store,
+    embedder_for,
     is_number,
-    is_server,
     locate,
     open_store,
     url_of,
@@ -51,7 +51,7 @@ from .port import (
     VacuumStore,
 )
 from .progress import Progress, telling
-from .registry import registered
+from .registry import has_renamed, registered
 from .schema import ModelSchema
 from .steps import acarry, carry
 from .transactions import Here, Transaction, transaction_of
@@ -116,7 +116,7 @@ def connect(
                 raise ConfigurationError(f"models= takes model classes, got {model!r}")
             schema_of(model).concrete_label()
     named = locate(location, token=token)
-    made = None if embedder is None else _embedder(embedder, named)
+    made = None if embedder is None else embedder_for(embedder, named)
     current.check_default(url_of(named), default)
     store = open_store(named, token=token, durability=durability, timeout=timeout)
     # Stores in memory share a URL, and not their records.
@@ -355,19 +355,22 @@ class Database(Files, Moves):
 
         ``raw``: properties that were renamed come back as they are stored; see `operations.renaming`.
         """
-        operation = translated(operation, self.context, raw=raw)
-        if self._on_command is not None or is_logged():
-            operation = watched(operation, self._on_command)
+        operation = self._seen_through(operation, raw)
         found = transaction_of(self)
         return run(self._store.backend, operation) if found is None else found.run(operation)
 
     async def arun(self, operation: Operation[R], *, raw: bool = False) -> R:
         """As `run`, from an event loop."""
-        operation = translated(operation, self.context, raw=raw)
-        if self._on_command is not None or is_logged():
-            operation = watched(operation, self._on_command)
+        operation = self._seen_through(operation, raw)
         found = transaction_of(self)
         return await (arun(self._store.aio, operation) if found is None else found.arun(operation))
+
+    def _seen_through(self, operation: Operation[R], raw: bool) -> Operation[R]:
+        if has_renamed():
+            operation = translated(operation, self.context, raw=raw)
+        if self._on_command is not None or is_logged():
+            operation = watched(operation, self._on_command)
+        return operation
 
     def here(self) -> Here:
         """This database, in the transaction that the caller is in now, if any."""
@@ -474,23 +477,6 @@ class AsyncDatabase(AsyncFiles, AsyncMoves):
 
     def __repr__(self) -> str:
         return f"<AsyncDatabase {self._database.url}>"
-
-
-def _embedder(given: Embedder | EmbedFunction, location: str) -> Embedder:
-    if is_server(location):
-        raise ConfigurationError(
-            "embedder= is for the embedded store: a server makes its managed vectors itself. For vectors "
-            "that are made here, give the field factory="
-        )
-    try:
-        made = as_embedder(given)
-    except ValueError as error:
-        raise ConfigurationError(str(error).replace("factory=", "embedder=")) from None
-    if getattr(made, "dims", None) is None:
-        raise ConfigurationError(
-            f"the embedder {made.name} has to tell its dims, as in embedder(..., dims=384)"
-        )
-    return made
 
 
 def _backup(path: str | os.PathLike[str], overwrite: bool) -> BackUpStore:

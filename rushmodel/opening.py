@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeGuard
 
+from .embedding import Embedder, EmbedFunction, as_embedder
 from .errors import ConfigurationError
 from .port import AsyncBackend, Backend
 from .value import Value
@@ -145,3 +146,25 @@ def from_environment() -> str | None:
 def is_number(value: object) -> TypeGuard[float]:
     """Whether it is one, and no bool."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def embedder_for(given: Embedder | EmbedFunction, location: str) -> Embedder:
+    """The embedder that a store makes managed vectors with.
+
+    Raises:
+        ConfigurationError: The location is a server's, or the embedder does not tell its dims.
+    """
+    if is_server(location):
+        raise ConfigurationError(
+            "embedder= is for the embedded store: a server makes its managed vectors itself. For vectors "
+            "that are made here, give the field factory="
+        )
+    try:
+        made = as_embedder(given)
+    except ValueError as error:
+        raise ConfigurationError(str(error).replace("factory=", "embedder=")) from None
+    if getattr(made, "dims", None) is None:
+        raise ConfigurationError(
+            f"the embedder {made.name} has to tell its dims, as in embedder(..., dims=384)"
+        )
+    return made

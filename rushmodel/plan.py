@@ -139,8 +139,12 @@ class Plan(Value):
     def in_sync(self) -> bool:
         """Every declared policy is there, and migrations are over; undeclared ones do not count."""
         there = all(change.kind in ("keep", "replaced", "undeclared") for change in self.changes)
-        over = all(each.is_over for each in self.migrations) and all(each.is_over for each in self.renames)
-        return (self.done or there) and over
+        return (self.done or there) and self.is_over
+
+    @property
+    def is_over(self) -> bool:
+        """Migrations and renamings are."""
+        return all(each.is_over for each in self.migrations) and all(each.is_over for each in self.renames)
 
     def of(self, kind: ChangeKind) -> tuple[PolicyChange, ...]:
         """The changes of one kind."""

@@ -30,5 +30,10 @@ def enter_renamed(label: str, model: type[Any]) -> None:
 
 
 def renamed() -> dict[str, type[Any]]:
-    """The models that have properties with another name before, by label; the last one of each counts."""
-    return dict(_renamed) if _renamed else {}
+    """The models whose properties had other names before, by label; the last one of each counts."""
+    return dict(_renamed)
+
+
+def has_renamed() -> bool:
+    """Whether there are any."""
+    return bool(_renamed)

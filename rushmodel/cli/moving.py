@@ -66,10 +66,11 @@ def pull(
 def _move(
     source: Session, target: Session, labels: tuple[str, ...], without_vectors: bool, maker: str | None
 ) -> Code:
-    output = source.output
-    options = {"without_vectors": without_vectors, "embedder": source.embedder(maker)}
+    output, embedder = source.output, source.embedder(maker)
     with source.database() as here, target.database(make=True) as there, output.progress("moving") as told:
-        report = here.push(there, labels or None, progress=told, **options)
+        report = here.push(
+            there, labels or None, without_vectors=without_vectors, embedder=embedder, progress=told
+        )
     output.result({"from": here.url, "to": there.url, **_plain(report)}, _told(report, there.url))
     return Code.DONE
 

@@ -78,18 +78,20 @@ def sync(session: Session, prune: bool, drop_vectors: bool, yes: bool) -> Code:
 @with_models
 @with_session
 def migrate(session: Session, batch: int) -> Code:
-    """Make the vectors of fields with replaces=, and then let searches use them.
+    """Bring fields with replaces= or renamed_from= to what they are now: new vectors, new names.
 
-    Others read and write meanwhile, and searches use the old vectors until the new ones are complete.
-    Interrupted, it goes on from there when it is called again.
+    Others read and write meanwhile, by the old ones until the new ones are complete. Interrupted, it goes on
+    from there when it is called again.
     """
     models, output = session.models, session.output
     with session.database(models) as database:
-        total = sum(each.remaining for each in database.plan().migrations)
-        with output.progress("embedding", total) as progress:
+        before = database.plan()
+        total = sum(each.remaining for each in before.migrations)
+        total += sum(each.remaining for each in before.renames)
+        with output.progress("migrating", total) as progress:
             done = database.migrate(batch=batch, progress=progress)
     output.result(done.as_dict(), lambda: _draw(output, done, _summary(done)))
-    return Code.DONE if all(each.is_over for each in done.migrations) else Code.FINDINGS
+    return Code.DONE if done.is_over else Code.FINDINGS
 
 
 def _confirmed(output: Output, seen: Plan) -> bool:
@@ -133,6 +135,11 @@ def _short(found: Plan, least: float) -> list[PolicyChange]:
 
 
 def _summary(found: Plan) -> str:
+    said = _of_policies(found)
+    return "\n".join([said, *(in_shell(str(each)) for each in (*found.migrations, *found.renames))])
+
+
+def _of_policies(found: Plan) -> str:
     if not found.changes:
         return "No index policies are declared, and none are there."
     missing, spare, conflicts = (len(found.of(kind)) for kind in ("create", "undeclared", "conflict"))
@@ -144,4 +151,4 @@ def _summary(found: Plan) -> str:
         said = "In sync." if found.in_sync else "All policies are there."
     if spare:
         said += f" {spare} undeclared, left alone without --prune."
-    return "\n".join([said, *(in_shell(str(each)) for each in found.migrations)])
+    return said

@@ -248,7 +248,7 @@ def update(
             remove += each.names
         else:
             try:
-                data |= dict.fromkeys(each.names, each.codec.encode(checked))
+                data.update(dict.fromkeys(each.names, each.codec.encode(checked)))
             except ValueError as error:
                 raise PropertyError(f"{schema.name}.{name}: {error}", field=name) from None
     guards = guards_of(schema, {**data, **dict.fromkeys(remove)}, on_stale)

@@ -55,8 +55,6 @@ def translated(operation: Operation[R], context: Context, *, raw: bool) -> Opera
     Records that come back have renamed properties under both names; with ``raw`` they are as stored.
     """
     models = renamed()
-    if not models:
-        return (yield from operation)
     try:
         command = next(operation)
         names = yield from _names(context, models)
@@ -236,8 +234,9 @@ class _Names:
             given = cast("Mapping[Any, Any]", value)
             return {self._sent(key, label): self._sent(each, label) for key, each in given.items()}
         if isinstance(value, (list, tuple)):
+            kind: Any = type(cast("Sequence[Any]", value))
             several = [self._sent(each, label) for each in cast("Sequence[Any]", value)]
-            return type(value)(*several) if hasattr(value, "_fields") else type(value)(several)
+            return kind(*several) if hasattr(kind, "_fields") else kind(several)
         if isinstance(value, Value):
             changed = {
                 name: self._stored(each, label) if name == "properties" else self._sent(each, label)

@@ -102,3 +102,32 @@ def test_ctrl_c_in_the_middle(project, options):
     assert project.run("search", "Article", "eee", *options).out.count("\n") == 11  # by the old vectors
     assert project.run("migrate", *options).code == 0
     assert project.run("plan", "--check", *options).code == 0
+
+
+RENAMED = """
+from rushmodel import Field, Model, field
+
+
+class Paper(Model, label="CliPaper"):
+    slug: Field[str] = field(key=True)
+    FIELD
+"""
+
+
+def test_a_property_gets_another_name(project):
+    old, new = (f"renaming_{project.module}_{when}" for when in ("old", "new"))
+    project.write(f"{old}.py", RENAMED.replace("FIELD", "headline: Field[str]"))
+    renamed = 'title: Field[str] = field(renamed_from="headline")'
+    project.write(f"{new}.py", RENAMED.replace("FIELD", renamed))
+    project.write("papers.csv", "slug,headline\na,A\nb,B\n")
+    assert project.run("import", "papers.csv", "--model", "Paper", "-d", "a.db", "-m", old).code == 0
+    options = ["-d", "a.db", "-m", new]
+    done = project.run("plan", "--check", *options)
+    assert done.code == 1
+    assert "CliPaper.title, headline to title: bring 2 records of 2 over; then read" in done.out
+    assert done.out.endswith(": rushmodel migrate.\n")
+    done = project.run("migrate", *options)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith("CliPaper.title: its renaming is done, renamed_from= can go.\n")
+    done = project.run("plan", "--check", "--json", *options)
+    assert (done.code, done.document["renames"][0]["is_switched"]) == (0, True)
