@@ -248,7 +248,9 @@ def update(
             remove += each.names
         else:
             try:
-                data.update(dict.fromkeys(each.names, each.codec.encode(checked)))
+                stored = each.codec.encode(checked)
+                for stored_name in each.names:
+                    data[stored_name] = stored
             except ValueError as error:
                 raise PropertyError(f"{schema.name}.{name}: {error}", field=name) from None
     guards = guards_of(schema, {**data, **dict.fromkeys(remove)}, on_stale)
