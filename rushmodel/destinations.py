@@ -43,7 +43,11 @@ def _replacing(target: Path, overwrite: bool) -> Generator[Write, None, None]:
     _check_free(target, overwrite)
     part = target.with_name(f".{target.name}.{token_hex(4)}.part")
     try:
-        with open(part, "xb") as file:
+        part.touch(exist_ok=False)
+    except OSError as error:  # which would name the part, of which nobody knows
+        raise type(error)(error.errno, error.strerror, str(target)) from None
+    try:
+        with open(part, "wb") as file:
             yield file.write
             file.flush()
             os.fsync(file.fileno())

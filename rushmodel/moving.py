@@ -63,6 +63,7 @@ class Moves:
         Raises:
             CapabilityError: This store does not give vectors back, and ``embedder`` does not make them;
                 nothing was changed.
+            QueryError: There is nothing of one of the labels; nothing was changed.
             PolicyConflict, PropertyError: Something cannot be stored at the target; what was sent before is
                 there.
             PushIncomplete: At the end, the target lacks something.
@@ -160,6 +161,7 @@ class Moving:
     def steps(self, told: Told | None) -> Generator[Step, Any, PushReport]:
         """Everything, in order: policies, records, relationships, a look at what came of it."""
         here: Side = yield moving.look(self._labels)
+        yield moving.check_labels(self._labels, here)
         there: Side = yield self._at_target(moving.look())
         unread = self._unread(here)
         policies: int = yield self._at_target(moving.create_policies(here.policies, there))

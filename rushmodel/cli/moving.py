@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..operations.moving import look
 from ..results import PushReport
 from . import Code
 from .session import Session, with_session
@@ -67,10 +68,12 @@ def _move(
     source: Session, target: Session, labels: tuple[str, ...], without_vectors: bool, maker: str | None
 ) -> Code:
     output, embedder = source.output, source.embedder(maker)
-    with source.database() as here, target.database(make=True) as there, output.progress("moving") as told:
-        report = here.push(
-            there, labels or None, without_vectors=without_vectors, embedder=embedder, progress=told
-        )
+    with source.database() as here:
+        here.run(look(labels))  # before a file is made for what cannot be read
+        with target.database(make=True) as there, output.progress("moving") as told:
+            report = here.push(
+                there, labels or None, without_vectors=without_vectors, embedder=embedder, progress=told
+            )
     output.result({"from": here.url, "to": there.url, **_plain(report)}, _told(report, there.url))
     return Code.DONE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from ..errors import PropertyError
+from ..errors import PropertyError, QueryError
 from ..flow import Operation, ask
 from ..names import MOVED_ID, MOVED_TEXTS
 from ..port import (
@@ -176,6 +176,19 @@ def link(links: Sequence[Link]) -> Operation[int]:
 def relationships_of(ids: Sequence[str]) -> Operation[list[StoredRelationship]]:
     """The relationships that lead away from these records."""
     return (yield from ask(FindRelationships(End(where={"$id": {"$in": list(ids)}})))).relationships
+
+
+def check_labels(labels: Sequence[str], side: Side) -> Operation[None]:
+    """Whether there is anything of these labels.
+
+    Raises:
+        QueryError: Of one there are no records and no index policies.
+    """
+    for label in labels:
+        if not any(each.label == label for each in side.policies) and not (
+            yield from ask(CountRecords(RecordQuery((label,))))
+        ):
+            raise QueryError(f"there are no records and no index policies of {label!r}", label=label)
 
 
 def count(side: Side, label: str) -> Operation[int]:

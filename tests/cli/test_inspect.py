@@ -45,6 +45,8 @@ def test_a_file_that_is_there(filled):
 
 
 def test_what_makes_no_sense(filled):
+    done = filled.on("inspect", "-o", "nowhere/models.py")
+    assert (done.code, done.err) == (4, "rushmodel: nowhere/models.py: No such file or directory\n")
     done = filled.on("inspect", "Buch")
     assert done.code == 2
     assert "no records and no index policies of 'Buch'; there are 'Author', 'Book'" in done.err

@@ -63,6 +63,7 @@ def test_to_a_server_and_back(filled, monkeypatch):
         assert "wants a token" in done.err
     done = filled.run("pull", "--from", "http://127.0.0.1:9/api/v1", "--to", "c.db", "--token-env", "PATH")
     assert done.code == 4
+    assert not (filled.folder / "c.db").exists()
 
 
 def test_what_makes_no_sense(filled):
@@ -85,6 +86,11 @@ def test_some_labels(filled):
     db.close()
     done = filled.run("push", "--from", "a.db", "--to", "b.db", "--label", "Other", "--json")
     assert done.document["records"] == 1
+    done = filled.run("push", "--from", "a.db", "--to", "b.db", "--label", "Nobody")
+    assert (done.code, done.err) == (
+        2,
+        "rushmodel: there are no records and no index policies of 'Nobody'\n",
+    )
 
 
 def test_a_server_that_gives_no_vectors_back(filled, unkind, monkeypatch):
