@@ -12,6 +12,7 @@ from ..expressions import Condition
 from ..metaclass import schema_of
 from ..model import Model
 from ..operations.fusing import Fusion
+from ..port import Similarity
 from ..results import Hits
 from ..where import parse_where
 from . import Code
@@ -43,6 +44,9 @@ from .session import Session, with_embedder, with_models, with_session
 @click.option("--offset", type=click.IntRange(0), default=0, help="Leave out the first so many.")
 @click.option("--min-score", type=click.FloatRange(0), help="Leave out hits below this score.")
 @click.option("--on", "field", metavar="FIELD", help="The field that is searched, where it could be several.")
+@click.option(
+    "--similarity", type=click.Choice(["cosine", "euclidean"]), help="Which, where the field has both."
+)
 @with_embedder
 @with_models
 @with_session
@@ -58,6 +62,7 @@ def search(
     offset: int,
     min_score: float | None,
     field: str | None,
+    similarity: Similarity | None,
 ) -> Code:
     """Show the records of MODEL nearest in meaning to WORDS, best first, or with --text in them, or both.
 
@@ -80,6 +85,7 @@ def search(
             offset=offset,
             min_score=min_score,
             on=field,
+            similarity=similarity,
             **blend,
         )
     document = {"model": searched.__name__, "hits": list(map(_plain, hits))}

@@ -178,3 +178,23 @@ def test_managed_vectors_of_a_file(project):
     project.write("b.csv", "slug,body\nc,e\n")
     assert project.run("import", "b.csv", "--model", "Article").code == 0
     assert project.run("plan", "--min-coverage", "1").code == 0
+
+
+def test_a_field_with_two_similarities(project):
+    name = f"similar_{project.module}"
+    declared = 'VectorField(factory=maker, similarity=("cosine", "euclidean"), property="body")'
+    made = MODELS.replace('VectorField(factory=maker, property="body")', declared)
+    project.write(f"{name}.py", made.replace("VERSION", "1"))
+    options = ["-d", "a.db", "-m", name]
+    project.write("a.csv", "slug,body,year\na,eeeeeeee,1999\nb,e,2021\n")
+    assert project.run("import", "a.csv", "--model", "Article", *options).code == 0
+    found = {}
+    for similarity in ("cosine", "euclidean"):
+        done = project.run("search", "Article", "ee", "--similarity", similarity, "--json", *options)
+        assert done.code == 0
+        found[similarity] = [(hit["record"]["slug"], round(hit["score"], 3)) for hit in done.document["hits"]]
+    assert found == {
+        "cosine": [("b", 0.995), ("a", 0.989)],
+        "euclidean": [("b", 0.5), ("a", 0.027)],
+    }
+    assert project.run("search", "Article", "ee", "--similarity", "dot", *options).code == 2
