@@ -20,6 +20,7 @@ from .flow import Operation, ask
 from .ledger import Ledger
 from .opening import MEMORY
 from .operations import moving
+from .operations.exporting import relationships_from
 from .operations.moving import Moved, Side
 from .port import Float32, ImportRow, Link, RecordQuery, Signature, StoredRecord, StoredRelationship
 from .progress import Progress, Told, telling
@@ -229,7 +230,9 @@ class Moving:
         if rows:
             ids = yield self._at_target(moving.write(way.side, rows))
             places.update(zip((one.key for one in sent), ids, strict=True))
-        found: Sequence[StoredRelationship] = yield moving.relationships_of([each.id for each in page])
+        found: Sequence[StoredRelationship] = yield relationships_from(
+            [(each.label, each.id) for each in page]
+        )
 
         def remember() -> None:
             way.ledger.name((record.id, places[one.key]) for record, one in zip(page, wanted, strict=True))
@@ -312,8 +315,8 @@ class Moving:
             elif not moving.same(one, there[one.key][1], vectors=compares):
                 said.append(f"{one.label} {one.key} is another one there")
         if links:
-            sources = list(dict.fromkeys(str(each.source) for each in links))
-            found = yield self._at_target(moving.relationships_of(sources))
+            sources = [(one.label, record_id) for record_id, one in there.values()]
+            found = yield self._at_target(relationships_from(sources))
             said += moving.lacking(links, found)
         return said
 

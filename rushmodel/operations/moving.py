@@ -13,7 +13,6 @@ from ..port import (
     DEFAULT_RELATIONSHIP_NAMES,
     CountRecords,
     CreatePolicy,
-    End,
     FindRecords,
     FindRelationships,
     Float32,
@@ -171,11 +170,6 @@ def same_data(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def link(links: Sequence[Link]) -> Operation[int]:
     """Make relationships; how many were made, or got other properties."""
     return (yield from ask(LinkRecords(links)))
-
-
-def relationships_of(ids: Sequence[str]) -> Operation[list[StoredRelationship]]:
-    """The relationships that lead away from these records."""
-    return (yield from ask(FindRelationships(End(where={"$id": {"$in": list(ids)}})))).relationships
 
 
 def check_labels(labels: Sequence[str], side: Side) -> Operation[None]:

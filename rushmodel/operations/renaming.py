@@ -23,6 +23,8 @@ from ..port import (
     Command,
     CountRecords,
     FoundRows,
+    GetRecords,
+    ReadCursor,
     RecordQuery,
     RecordWrite,
     RowQuery,
@@ -55,16 +57,23 @@ def translated(operation: Operation[R], context: Context, *, raw: bool) -> Opera
     Records that come back have renamed properties under both names; with ``raw`` they are as stored.
     """
     models = renamed()
+    names: _Names | None = None
     try:
         command = next(operation)
-        names = yield from _names(context, models)
         while True:
+            sent = command
+            is_about = _is_about(command, models)
+            if is_about:
+                names = names or (yield from _names(context, models))
+                sent = names.command(command)
             try:
-                reply = yield names.command(command)
+                reply = yield sent
             except RushModelError as error:
                 command = operation.throw(error)
             else:
-                command = operation.send(reply if raw else names.reply(command, reply))
+                if is_about and names is not None and not raw:
+                    reply = names.reply(command, reply)
+                command = operation.send(reply)
     except StopIteration as done:
         result: R = done.value
         return result
@@ -165,6 +174,36 @@ def _count(schema: ModelSchema, where: Where) -> Operation[int]:
 
 def _marker(label: str, each: Property) -> str:
     return f"{label}.{each.former} -> {each.property}"
+
+
+def _is_about(command: Command[Any], models: Mapping[str, type[Any]]) -> bool:
+    """Whether a command may have to do with renamed properties: those of its labels, or named by it."""
+    if isinstance(command, Effect):
+        return False
+    given = vars(command)
+    query = given.get("query")
+    if isinstance(query, (RecordQuery, RowQuery)):
+        return not query.labels or not models.keys().isdisjoint(query.labels) or _is_named(query)
+    if isinstance(command, SaveGraph):
+        return any(label in models for label, _ in command.writes)
+    label = given.get("label")
+    if label is None and isinstance(command, (GetRecords, ReadCursor)):
+        return True  # what comes back may be of any label
+    return label in models or _is_named(command)
+
+
+def _is_named(value: object) -> bool:
+    """Whether a renamed property stands anywhere in it."""
+    if isinstance(value, Renamed):
+        return True
+    if isinstance(value, Mapping):
+        given = cast("Mapping[object, object]", value)
+        return any(map(_is_named, given)) or any(map(_is_named, given.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_named, cast("Sequence[object]", value)))
+    if isinstance(value, Value):
+        return any(_is_named(each) for name, each in vars(value).items() if name not in _DATA)
+    return False
 
 
 def _names(context: Context, models: Mapping[str, type[Any]]) -> Operation[_Names]:

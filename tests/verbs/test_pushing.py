@@ -281,6 +281,18 @@ def test_relationships_that_are_lost_on_the_way_are_seen(source, back, monkeypat
     assert state(back) == state(source)
 
 
+def test_many_labels(source, target, back):
+    """A server looks for an id under each label, unless it is told which."""
+    rows = [ImportRow(f"Label{number}", {"n": number}) for number in range(40)]
+    made = source.run(ask(ImportRecords(rows)))
+    more = source.run(ask(ImportRecords([ImportRow("Label0", {"n": n}) for n in range(1000)])))
+    links = [Link(each.id, made[1].id, "NEXT") for each in (*made, *more) if each.id != made[1].id]
+    source.run(ask(LinkRecords(links)))
+    assert source.push(target).relationships == 5 + len(links)
+    back.pull(target)
+    assert state(back) == state(source)
+
+
 def test_no_database_is_moved_to_itself(source, tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be moved to itself"):
         source.push(source)

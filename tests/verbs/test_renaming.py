@@ -351,14 +351,22 @@ def test_async(db):
     asyncio.run(main())
 
 
-def test_in_a_transaction(embedded_db):
+def test_in_a_transaction(db):
     old("a", "A")
-    with embedded_db.transaction():
+    with db.transaction():
         record = New.get(slug="a")
         record.title = "B"
         record.save()
         assert titles(New.title == "B") == ["B"]
+        new("b", "C", length=3)
+        New.save_many([New(slug=f"m{n}", title=f"M{n}", embedding=[1, n]) for n in range(3)])
+        assert New.find().count() == 5
     assert Old.get(slug="a").headline == "B"
+    assert [each.headline for each in Old.find(Old.headline > "L").order_by(Old.slug.asc())] == [
+        "M0",
+        "M1",
+        "M2",
+    ]
 
 
 # -- whatever both do
