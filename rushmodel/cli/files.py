@@ -138,6 +138,8 @@ def export_command(
                 progress=progress,
                 overwrite=overwrite,
             )
+    if labels and not report.records:
+        session.output.say(f"there are no records of {', '.join(labels)}")
     if not to_stdout:
         document = {"path": path, **_plain_export(report)}
         session.output.result(document, _told(path, report))

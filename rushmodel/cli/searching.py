@@ -118,7 +118,12 @@ def _draw(output: Output, model: type[Model], hits: Hits[Model]) -> None:
     columns = [Column("score", number=True), *(Column(each.name) for each in fields)]
     values: list[Mapping[str, Any]] = [hit.record.model_dump(mode="json") for hit in hits]
     rows = (
-        [f"{hit.score:.4f}", *("" if each.get(one.name) is None else each[one.name] for one in fields)]
+        [_shown(hit.score), *("" if each.get(one.name) is None else each[one.name] for one in fields)]
         for hit, each in zip(hits, values, strict=True)
     )
     output.table(columns, rows)
+
+
+def _shown(score: float) -> str:
+    """BM25 may give a word that nearly all records have almost nothing."""
+    return f"{score:.4f}" if not score or score >= 0.0001 else f"{score:.0e}"

@@ -66,8 +66,8 @@ def managed_fields(context: Context) -> Operation[list[tuple[ModelSchema, Vector
     if context.embedder is None:
         capabilities = yield from ask(GetCapabilities())
         raise CapabilityError(
-            "backfill() makes managed vectors by connect(..., embedder=...), and this is "
-            f"{capabilities.store} without one"
+            f"this is {capabilities.store} without an embedder, which managed vectors are made by: "
+            "connect(..., embedder=...)"
         )
     dims: int = getattr(context.embedder, "dims", None) or 0
     found: list[tuple[ModelSchema, VectorProperty]] = []

@@ -153,3 +153,10 @@ def test_export_command_lines_that_make_no_sense(project):
     assert (project.folder / "a.xyz").read_text() == "[]\n" or json.loads(
         (project.folder / "a.xyz").read_text()
     ) == []
+
+
+def test_an_export_of_what_is_not_there_says_so(project):
+    project.write("a.csv", CSV)
+    assert project.on("import", "a.csv", "--model", "Article").code == 0
+    done = project.on("export", "Nobody")
+    assert (done.code, done.out, done.err) == (0, "", "rushmodel: there are no records of Nobody\n")

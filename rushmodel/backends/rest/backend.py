@@ -107,7 +107,7 @@ class Exchanges:
         """The exchange that carries a command out."""
         handler = self._handlers.get(type(command))
         if handler is None:
-            raise CapabilityError(f"a RushDB server has no {type(command).__name__}")
+            raise CapabilityError(f"a RushDB server cannot do that: {type(command).__name__} is for files")
         return handler(self._server, command)
 
 
