@@ -97,7 +97,7 @@ class JsonExport:
         """Writes a page; and what is related to it, which has to wait for the records at the other ends."""
         related: Sequence[StoredRelationship] = ()
         if self._relationships:
-            related = yield relationships_from([(record.label, record.id) for record in page])
+            related = yield relationships_from([record.id for record in page])
 
         def write() -> None:
             self._rows(map(record_line, page))

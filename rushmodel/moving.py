@@ -230,9 +230,7 @@ class Moving:
         if rows:
             ids = yield self._at_target(moving.write(way.side, rows))
             places.update(zip((one.key for one in sent), ids, strict=True))
-        found: Sequence[StoredRelationship] = yield relationships_from(
-            [(each.label, each.id) for each in page]
-        )
+        found: Sequence[StoredRelationship] = yield relationships_from([each.id for each in page])
 
         def remember() -> None:
             way.ledger.name((record.id, places[one.key]) for record, one in zip(page, wanted, strict=True))
@@ -315,7 +313,7 @@ class Moving:
             elif not moving.same(one, there[one.key][1], vectors=compares):
                 said.append(f"{one.label} {one.key} is another one there")
         if links:
-            sources = [(one.label, record_id) for record_id, one in there.values()]
+            sources = list(dict.fromkeys(str(each.source) for each in links))
             found = yield self._at_target(relationships_from(sources))
             said += moving.lacking(links, found)
         return said

@@ -48,19 +48,11 @@ def signatures_of(labels: Sequence[str]) -> Operation[tuple[Signature, ...]]:
     )
 
 
-def relationships_from(records: Iterable[tuple[str, str]]) -> Operation[list[StoredRelationship]]:
-    """The relationships that lead away from these records, given as label and id, the oldest first.
-
-    It asks label by label: a store with many of them would have to look for each id under each label.
-    """
-    by_label: dict[str, list[str]] = {}
-    for label, record_id in records:
-        by_label.setdefault(label, []).append(record_id)
-    several: list[StoredRelationship] = []
-    for label, ids in by_label.items():
-        found = yield from ask(FindRelationships(End((label,), {"$id": {"$in": ids}})))
-        several += found.relationships[::-1]
-    return several
+def relationships_from(ids: Sequence[str]) -> Operation[list[StoredRelationship]]:
+    """The relationships that lead away from these records, the oldest first."""
+    source = End(where={"$id": {"$in": list(ids)}})
+    found = yield from ask(FindRelationships(source))
+    return found.relationships[::-1]
 
 
 def record_line(record: StoredRecord) -> dict[str, Any]:

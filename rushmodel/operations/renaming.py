@@ -23,8 +23,6 @@ from ..port import (
     Command,
     CountRecords,
     FoundRows,
-    GetRecords,
-    ReadCursor,
     RecordQuery,
     RecordWrite,
     RowQuery,
@@ -71,7 +69,8 @@ def translated(operation: Operation[R], context: Context, *, raw: bool) -> Opera
             except RushModelError as error:
                 command = operation.throw(error)
             else:
-                if is_about and names is not None and not raw:
+                if not raw and (is_about or _gives(reply, models)):
+                    names = names or (yield from _names(context, models))
                     reply = names.reply(command, reply)
                 command = operation.send(reply)
     except StopIteration as done:
@@ -187,9 +186,15 @@ def _is_about(command: Command[Any], models: Mapping[str, type[Any]]) -> bool:
     if isinstance(command, SaveGraph):
         return any(label in models for label, _ in command.writes)
     label = given.get("label")
-    if label is None and isinstance(command, (GetRecords, ReadCursor)):
-        return True  # what comes back may be of any label
     return label in models or _is_named(command)
+
+
+def _gives(reply: object, models: Mapping[str, type[Any]]) -> bool:
+    """Whether records have come back that may have renamed properties: pages and ids name no label."""
+    if not isinstance(reply, list):
+        return False
+    several = cast("list[object]", reply)
+    return any(isinstance(each, StoredRecord) and each.label in models for each in several)
 
 
 def _is_named(value: object) -> bool:
