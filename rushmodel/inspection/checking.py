@@ -25,6 +25,9 @@ IMPORTS = {
 TYPES = ("bool", "float", "int", "list", "str")
 """The built-in names that annotations use."""
 
+CLASS_NAMES = ("mro", "register")
+"""What every class has by itself: pydantic warns of a field that hides it."""
+
 _CALLS = {
     "field": frozenset(("default", "name")),
     "VectorField": frozenset(("default", "dims", "name", "property", "similarity", "source")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..names import RESERVED, property_name_error
-from .checking import IMPORTS, TYPES
+from .checking import CLASS_NAMES, IMPORTS, TYPES
 from .facts import RelationFacts
 from .fieldsource import field_line, left_out
 from .identifiers import Scope, class_name, field_name
@@ -43,7 +43,7 @@ class EdgeSource:
     def source(self, name: str, classes: Iterable[str]) -> ClassSource:
         """The class, beside all ``classes`` of the module."""
         tally, fields = self._facts.tally, list[str]()
-        scope = Scope((*RESERVED, *IMPORTS, *TYPES, *classes))
+        scope = Scope((*RESERVED, *CLASS_NAMES, *IMPORTS, *TYPES, *classes))
         for stored, kind in self._kinds.items():
             attribute = scope.take(stored, field_name(stored))
             is_optional = tally.properties[stored].records < tally.records

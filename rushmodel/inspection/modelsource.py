@@ -7,7 +7,7 @@ from typing import Any
 
 from ..names import LABEL, MOVED_ID, MOVED_TEXTS, RESERVED, property_name_error
 from ..port import DEFAULT_RELATIONSHIP_NAMES, Signature
-from .checking import IMPORTS, TYPES
+from .checking import CLASS_NAMES, IMPORTS, TYPES
 from .facts import LabelFacts, PolicyFacts, RelationFacts
 from .fieldsource import field_line, left_out
 from .identifiers import Scope, field_name
@@ -21,7 +21,7 @@ class ModelSource:
     def __init__(self, name: str, facts: LabelFacts, classes: Iterable[str]) -> None:
         self._name = name
         self._facts = facts
-        self._scope = Scope((*RESERVED, *IMPORTS, *TYPES, *classes))
+        self._scope = Scope((*RESERVED, *CLASS_NAMES, *IMPORTS, *TYPES, *classes))
         self._fields: list[str] = []
         self._relations: list[str] = []
         self._remarks: list[str] = []

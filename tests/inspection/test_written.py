@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rushmodel import Edge, Model
-from rushmodel.inspection.checking import check
+from rushmodel.inspection.checking import CLASS_NAMES, check
 from rushmodel.inspection.facts import LabelFacts, PolicyFacts, RelationFacts
 from rushmodel.inspection.identifiers import Scope, class_name, field_name
 from rushmodel.inspection.source import written
 from rushmodel.inspection.tally import Tally
 from rushmodel.metaclass import schema_of
+from rushmodel.names import MOVED_ID, MOVED_TEXTS
 from rushmodel.port import Coverage, Signature
 
 _numbers = itertools.count()
@@ -36,6 +37,7 @@ HOSTILE = st.sampled_from(
         "Model",
         "Field",
         "save",
+        "mro",
         "__class__",
         "a b",
         "é",
@@ -46,7 +48,9 @@ NAMES = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=100),
     st.lists(HOSTILE, min_size=1, max_size=4).map("".join),
 )
-PROPERTIES = NAMES.filter(lambda name: not name.startswith(("$", "__")))
+PROPERTIES = NAMES.filter(
+    lambda name: not name.startswith(("$", "__")) and name not in (MOVED_ID, MOVED_TEXTS)
+)
 LABELS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
 SCALARS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5),
@@ -161,6 +165,11 @@ def test_identifiers_are_free_and_each_once(names, fallback):
         assert each.isidentifier()
         assert each not in ("int", "save")
         assert isinstance(ast.parse(f"{each} = 1").body[0], ast.Assign)
+
+
+def test_what_classes_have_by_themselves_is_known():
+    names = {each for kind in (type(Model), type(Edge)) for each in dir(kind) if not each.startswith("_")}
+    assert names == set(CLASS_NAMES)
 
 
 @pytest.mark.parametrize(
